@@ -1,0 +1,89 @@
+"""What every commit on the plan branch keeps true, checked on the edited tree before the ref moves.
+
+Only what a transition touches is looked at, and only what it would break counts: a file that a person
+damaged by hand stops no other work.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from scriptorium.plan.edits import Edits
+from scriptorium.plan.ids import InvalidName, TicketId
+from scriptorium.plan.layout import ACTIVE, KEEP, PENDING, SPEC, TicketState, parse_ticket_name
+from scriptorium.plan.snapshot import Snapshot
+
+_LAYOUT: Final = re.compile(
+    rf"{re.escape(SPEC)}|areas/(\.spec|[^/]+\.md)|tickets/\.areas/[^/.][^/]*|decisions/[^/]+\.md"
+    rf"|tickets/({'|'.join(TicketState)})/[^/]+\.md|{re.escape(PENDING)}/[^/]+\.md|{re.escape(ACTIVE)}"
+)
+
+
+class Violation(NamedTuple):
+    """A rule that does not hold, and where."""
+
+    path: str
+    rule: str
+
+
+class InvariantBroken(Exception):
+    """A transition would have damaged the plan: a defect of scriptorium's. Nothing was changed."""
+
+    def __init__(self, violations: tuple[Violation, ...]) -> None:
+        super().__init__("; ".join(f"{violation.path}: {violation.rule}" for violation in violations))
+        self.violations = violations
+
+
+def check_edits(edits: Edits) -> None:
+    """Raise `InvariantBroken` if `edits` reach out of the layout, before anything of them is written."""
+    broken = tuple(sorted(_wrong_edits(edits)))
+    if broken:
+        raise InvariantBroken(broken)
+
+
+def check_invariants(before: Snapshot, after: Snapshot, edits: Edits) -> None:
+    """Raise `InvariantBroken` if `edits`, which make `after` of `before`, break what held."""
+    broken = set(_lost(after, edits))
+    # A ticket in two places, a text that cannot be read, a dangling entry: each is a problem of `after`.
+    new = set(after.problems) - set(before.problems)
+    broken.update(Violation(problem.path, problem.reason) for problem in new)
+    broken.update(set(wrong_entries(after)) - set(wrong_entries(before)))
+    if broken:
+        raise InvariantBroken(tuple(sorted(broken)))
+
+
+def _wrong_edits(edits: Edits) -> Iterator[Violation]:
+    for path in edits.paths:
+        if path.rpartition("/")[2] == KEEP:
+            yield Violation(path, "the layout's folders are kept by this file")
+        elif _LAYOUT.fullmatch(path) is None:
+            yield Violation(path, "this path is not of the plan's layout")
+    if SPEC in edits.removes:
+        yield Violation(SPEC, "the spec may be replaced, not removed")
+
+
+def _lost(after: Snapshot, edits: Edits) -> Iterator[Violation]:
+    for path in edits.removes:
+        ticket = _ticket_of(path)
+        if ticket is not None and not any(ticket in folder.names for folder in after.folders.values()):
+            yield Violation(path, f"ticket {ticket} would be lost")
+
+
+def _ticket_of(path: str) -> TicketId | None:
+    folder, _, name = path.rpartition("/")
+    if folder not in {state.folder for state in TicketState}:
+        return None
+    try:
+        return parse_ticket_name(name)[0]
+    except InvalidName:
+        return None
+
+
+def wrong_entries(snapshot: Snapshot) -> Iterator[Violation]:
+    """The queue entries whose ticket is not in progress."""
+    for entry in snapshot.pending:
+        state = snapshot.state_of(entry.ticket)
+        if state is not TicketState.IN_PROGRESS:
+            yield Violation(entry.path, f"ticket {entry.ticket} is {state or 'nowhere'}, not in progress")

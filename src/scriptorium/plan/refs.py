@@ -1,0 +1,176 @@
+"""Reading and writing refs: the only place in the package that moves one.
+
+A write is a compare-and-swap. It tells the truth about its outcome even when an error was raised after
+the ref had moved (a directory that could not be synced, say): the ref is read again before anything
+is reported. pygit2's own `references.create(force=True)` loses updates and must not be used.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pygit2
+from pygit2.enums import ReferenceType
+
+from scriptorium.plan.ids import Oid
+
+PLAN_REF: Final = "refs/heads/scriptorium/plan"
+"""The ref of the plan branch."""
+
+_LOCK_ERROR = re.compile(r"failed to (?:lock file|create locked file) '(?P<path>.+)'")
+
+
+class RefError(Exception):
+    """A ref could not be read or written, and it stands where it stood."""
+
+
+class RefMoved(RefError):
+    """The ref was not where the caller last saw it: look at `tip` and decide again."""
+
+    def __init__(self, name: str, *, expected: Oid | None, tip: Oid | None) -> None:
+        super().__init__(f"{name} is at {tip or 'nothing'}, not at {expected or 'nothing'}")
+        self.name = name
+        self.expected = expected
+        self.tip = tip
+
+
+class RefLocked(RefError):
+    """Another writer holds the lock file `path`, or died and left it there. Try again in a moment."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        super().__init__(
+            f"{name} is locked by {path}: if no git program is running in this repository, remove that file"
+        )
+        self.name = name
+        self.path = path
+
+
+def enable_fsync(on: bool = True) -> None:
+    """Make every object and ref written from now on durable (`on`), or leave that to the system.
+
+    libgit2 looks at this when a repository is opened, so it must be called before the first one is.
+    """
+    pygit2.settings.enable_fsync_gitdir(on)
+
+
+def read_ref(repo: pygit2.Repository, name: str) -> Oid | None:
+    """Where the ref `name` (in full) stands, or None when there is no such ref.
+
+    Raises:
+        RefError: there is something by that name that is not a plain ref to an object.
+    """
+    reference = _lookup(repo, name)
+    return None if reference is None else _target(reference)
+
+
+def compare_and_swap(
+    repo: pygit2.Repository, name: str, *, new: Oid, old: Oid | None, message: str = ""
+) -> None:
+    """Move the ref `name` from `old` (None: it must not exist) to `new`, or change nothing.
+
+    `message` goes to the reflog. When this returns, the ref was at `new`.
+
+    Raises:
+        RefMoved: the ref is not at `old`.
+        RefLocked: the ref's lock file is held; the ref is still at `old`.
+        RefError: any other failure; the ref is still at `old`.
+    """
+    try:
+        if old is None:
+            _create(repo, name, new, message)
+        else:
+            reference = _expect(repo, name, old)
+            # set_target compares with the value that was looked up, under the ref's lock.
+            reference.set_target(new, message)
+    except RefError:
+        raise
+    except (pygit2.GitError, OSError, ValueError) as error:
+        _settle(repo, name, error, new=new, old=old)
+
+
+def delete_ref(repo: pygit2.Repository, name: str, *, old: Oid) -> None:
+    """Delete the ref `name` if it still stands at `old`; one that is gone already is fine.
+
+    Raises:
+        RefMoved: the ref is somewhere else.
+        RefLocked: the lock file of the ref or of packed-refs is held.
+        RefError: any other failure; the ref is still at `old`.
+    """
+    try:
+        reference = _lookup(repo, name)
+        if reference is None:
+            return
+        _require(name, expected=old, tip=_target(reference))
+        reference.delete()
+    except RefError:
+        raise
+    except (pygit2.GitError, OSError, ValueError) as error:
+        _settle(repo, name, error, new=None, old=old)
+
+
+def _create(repo: pygit2.Repository, name: str, new: Oid, message: str) -> None:
+    """Create under the ref's lock: libgit2's own create looks first and locks later, so that of two
+    creators the second would silently win."""
+    _require_room(repo, name)
+    if new not in repo:
+        raise RefError(f"{name} cannot be put at {new}: there is no such object")
+    with repo.transaction() as transaction:
+        transaction.lock_ref(name)
+        _require(name, expected=None, tip=read_ref(repo, name))
+        transaction.set_target(name, new, None, message)
+
+
+def _require_room(repo: pygit2.Repository, name: str) -> None:
+    """A ref cannot be a folder too, and a packed one would not stop the file system from saying so."""
+    parts = name.split("/")
+    for length in range(2, len(parts)):
+        parent = "/".join(parts[:length])
+        if _lookup(repo, parent) is not None:
+            raise RefError(
+                f"{name} cannot be created while {parent} exists: rename it"
+                f" (git branch -m {parts[length - 1]} …) and try again"
+            )
+
+
+def _settle(
+    repo: pygit2.Repository, name: str, error: Exception, *, new: Oid | None, old: Oid | None
+) -> None:
+    """Return when the write took place in spite of `error`; else raise what is true."""
+    tip = read_ref(repo, name)
+    if tip == new:
+        return
+    _require(name, expected=old, tip=tip, cause=error)
+    locked = _LOCK_ERROR.search(str(error))
+    if locked is not None and (str(error).startswith("failed to lock") or "File exists" in str(error)):
+        raise RefLocked(name, Path(locked["path"])) from error
+    raise RefError(f"{name} could not be written: {error}") from error
+
+
+def _expect(repo: pygit2.Repository, name: str, old: Oid) -> pygit2.Reference:
+    reference = _lookup(repo, name)
+    if reference is None:
+        raise RefMoved(name, expected=old, tip=None)
+    _require(name, expected=old, tip=_target(reference))
+    return reference
+
+
+def _require(name: str, *, expected: Oid | None, tip: Oid | None, cause: Exception | None = None) -> None:
+    if tip != expected:
+        raise RefMoved(name, expected=expected, tip=tip) from cause
+
+
+def _lookup(repo: pygit2.Repository, name: str) -> pygit2.Reference | None:
+    try:
+        return repo.lookup_reference(name)
+    except KeyError:
+        return None
+    except (pygit2.GitError, OSError, ValueError) as error:
+        raise RefError(f"{name} cannot be read: {error}") from error
+
+
+def _target(reference: pygit2.Reference) -> Oid:
+    if reference.type != ReferenceType.DIRECT:
+        raise RefError(f"{reference.name} is a symbolic ref, to {reference.target}; a plain one is needed")
+    return Oid(str(reference.target))

@@ -1,0 +1,139 @@
+"""The plan branch of one repository: read as snapshots, changed by transitions, without a working tree.
+
+A commit is made of objects first and one compare-and-swap of the ref last: a crash leaves the old state or
+the new one. When another writer was faster, the transition is decided afresh on what is there now.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pygit2
+from attrs import evolve
+
+from scriptorium.plan.edits import write_tree
+from scriptorium.plan.ids import NULL_OID, Oid
+from scriptorium.plan.invariants import InvariantBroken, check_edits, check_invariants
+from scriptorium.plan.layout import AUTHOR_EMAIL, AUTHOR_NAME
+from scriptorium.plan.message import Message
+from scriptorium.plan.reading import PlanMissing, PlanReader
+from scriptorium.plan.refs import PLAN_REF, RefLocked, RefMoved, compare_and_swap
+from scriptorium.plan.snapshot import Snapshot
+from scriptorium.plan.transitions import Transition
+
+__all__ = ["InvariantBroken", "PlanBusy", "PlanMissing", "PlanRepository"]
+
+MAX_TRIES: Final = 60
+"""With the pauses below: about two seconds of losing every race, or of a lock that nobody releases."""
+
+FIRST_PAUSE_SECONDS: Final = 0.001
+LONGEST_PAUSE_SECONDS: Final = 0.08
+
+MAX_COMMITS_SINCE: Final = 10_000
+"""How far back a commit of ours is looked for when the outcome of its ref update is in doubt."""
+
+
+class PlanBusy(Exception):
+    """Other writers, or a lock file, kept the plan branch from being changed. Nothing was changed."""
+
+
+class PlanRepository(PlanReader):
+    """The plan branch in `git_dir` (the common one, for a linked worktree). For any thread.
+
+    `now` gives the time of a commit in seconds since the epoch; `pause` waits for that many seconds between
+    two tries; `fraction` gives a random number from 0 to 1, for the length of a pause.
+    """
+
+    def __init__(
+        self,
+        git_dir: Path,
+        *,
+        now: Callable[[], float] = time.time,
+        pause: Callable[[float], None] = time.sleep,
+        fraction: Callable[[], float] = random.random,
+    ) -> None:
+        super().__init__(git_dir)
+        self._now = now
+        self._pause = pause
+        self._fraction = fraction
+
+    def commit(self, transition: Transition) -> Snapshot:
+        """Carry out `transition` as one commit; returns the plan as that commit leaves it.
+
+        A transition that changes nothing makes no commit. On a branch that moved it is applied afresh.
+
+        Raises:
+            PlanMissing: there is no plan branch.
+            PreconditionFailed: the transition does not apply to the plan as it is.
+            InvariantBroken: it would damage the plan.
+            PlanBusy: other writers were faster every time, or a lock file stays.
+            FolderBlocked: a file is in the way of a folder of the layout.
+            RefError: the ref could not be written, and stands where it stood.
+        """
+        with self._lock:
+            blocked: Exception | None = None
+            for tried in range(MAX_TRIES):
+                if tried:
+                    self._wait(tried)
+                before = self._read()
+                after = self._prepare(before, transition)
+                if after is before:
+                    return before
+                try:
+                    self._advance(before, after)
+                except (RefMoved, RefLocked) as error:
+                    blocked = error
+                    continue
+                self._last = after
+                return after
+            raise PlanBusy(
+                f"the plan branch could not be changed in {MAX_TRIES} tries: {blocked}"
+            ) from blocked
+
+    def _prepare(self, before: Snapshot, transition: Transition) -> Snapshot:
+        """Write the objects of the commit, and check them; returns `before` when nothing changes."""
+        edits = transition.apply(before)
+        check_edits(edits)
+        tree = write_tree(self._repo, before.tree, edits)
+        if tree == before.tree:
+            return before
+        after = self._reader.read(NULL_OID, tree, self._numbers_later(before.commit))
+        check_invariants(before, after, edits)
+        commit = write_commit(self._repo, tree, (before.commit,), edits.message, self._now())
+        return evolve(after, commit=commit, numbers=self._numbers_later(commit))
+
+    def _advance(self, before: Snapshot, after: Snapshot) -> None:
+        """Move the ref; raises `RefMoved` or `RefLocked` when our commit is not in the branch."""
+        try:
+            compare_and_swap(self._repo, PLAN_REF, new=after.commit, old=before.commit, message="scriptorium")
+        except RefMoved as error:
+            # An update can fail after the ref moved, and another writer build on it before we look.
+            if error.tip is None or not self._contains(error.tip, after.commit, before.commit):
+                raise
+
+    def _contains(self, tip: Oid, commit: Oid, until: Oid) -> bool:
+        here: Oid | None = tip
+        for _ in range(MAX_COMMITS_SINCE):
+            if here is None or here == until:
+                return False
+            if here == commit:
+                return True
+            parents = self._objects.commit(here).parents
+            here = parents[0] if parents else None
+        return False
+
+    def _wait(self, tried: int) -> None:
+        longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(tried, 10))
+        self._pause(longest * self._fraction())
+
+
+def write_commit(
+    repo: pygit2.Repository, tree: Oid, parents: tuple[Oid, ...], message: Message, now: float
+) -> Oid:
+    """Write a commit object by scriptorium; no ref moves."""
+    author = pygit2.Signature(AUTHOR_NAME, AUTHOR_EMAIL, int(now), 0)
+    return Oid(str(repo.create_commit(None, author, author, message.render(), tree, list(parents))))

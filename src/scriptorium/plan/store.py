@@ -1,0 +1,62 @@
+"""The plan for actors: reading and committing without blocking the loop, and telling whoever listens."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+import trio
+
+from scriptorium.plan.repository import PlanRepository
+from scriptorium.plan.snapshot import Snapshot
+from scriptorium.plan.transitions import Transition
+
+T = TypeVar("T")
+
+
+class Offload(Protocol):
+    """Runs a function that blocks for a moment: in a worker thread, or at once under virtual time.
+
+    Once the function has begun, its result is returned, also when the caller is cancelled.
+    """
+
+    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]:
+        """The result of `work`."""
+
+
+class PlanStore:
+    """Reads and commits one at a time, in the order of the calls.
+
+    `announce` gets each snapshot that is new, in the order of the branch; it must not block.
+    """
+
+    def __init__(
+        self, repository: PlanRepository, offload: Offload, announce: Callable[[Snapshot], None]
+    ) -> None:
+        self._repository = repository
+        self._offload = offload
+        self._announce = announce
+        self._turn = trio.Lock()
+        self._announced: Snapshot | None = None
+
+    async def read(self) -> Snapshot:
+        """The plan as it is now; announced if it is new. Raises what `PlanRepository.read` raises.
+
+        Cancelled, it has read or has not; nothing is left behind.
+        """
+        async with self._turn:
+            return self._news(await self._offload(self._repository.read))
+
+    async def commit(self, transition: Transition) -> Snapshot:
+        """Carry out `transition`; the plan as it left it. Raises what `PlanRepository.commit` raises.
+
+        Cancelled, the transition is committed whole and announced, or nothing has changed.
+        """
+        async with self._turn:
+            return self._news(await self._offload(lambda: self._repository.commit(transition)))
+
+    def _news(self, snapshot: Snapshot) -> Snapshot:
+        if snapshot is not self._announced:
+            self._announced = snapshot
+            self._announce(snapshot)
+        return snapshot
