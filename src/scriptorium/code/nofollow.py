@@ -1,0 +1,78 @@
+"""Looking into a folder that an agent can write in, without following a link or waiting on a pipe.
+
+The agent may be alive and may swap a folder for a link at any moment, so everything is opened relative to
+an open folder, one component at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def open_folder(trusted: Path) -> Iterator[int]:
+    """A descriptor of a folder that is not itself a link; raises `OSError`."""
+    descriptor = os.open(trusted, _FOLDER)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def open_below(root: int, folder: bytes) -> Iterator[int]:
+    """A descriptor of `folder` (b"a/b"; b"" is the root itself) below an open folder.
+
+    Raises `OSError` when a component is missing, a link, or no folder.
+    """
+    current = os.dup(root)
+    try:
+        for part in folder.split(b"/") if folder else ():
+            following = os.open(part, _FOLDER, dir_fd=current)
+            os.close(current)
+            current = following
+        yield current
+    finally:
+        os.close(current)
+
+
+@contextlib.contextmanager
+def open_file(name: bytes | str, folder: int) -> Iterator[int]:
+    """A descriptor of the regular file `name` in an open folder; raises `OSError` for anything else."""
+    descriptor = os.open(name, _FILE, dir_fd=folder)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", os.fsdecode(name))
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def read_bounded(descriptor: int, limit_bytes: int) -> bytes | None:
+    """What is in an open file, to its end; None when it is more than `limit_bytes`."""
+    parts: list[bytes] = []
+    left = limit_bytes + 1
+    while left > 0 and (part := os.read(descriptor, min(left, 1 << 20))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts) if left > 0 else None
+
+
+def read_small(path: Path, limit_bytes: int) -> bytes | None:
+    """The content of a regular file of at most `limit_bytes`; None when it is missing or anything else.
+
+    The folder that holds it is trusted; the file itself is not.
+    """
+    try:
+        with open_folder(path.parent) as folder, open_file(path.name, folder) as descriptor:
+            return read_bounded(descriptor, limit_bytes)
+    except OSError:
+        return None

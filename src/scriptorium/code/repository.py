@@ -1,0 +1,234 @@
+"""Where the user's repository is: its root, its git directory, its base branch.
+
+Synchronous, and read-only but for `ensure_state_dir`. The rest of the code side starts from a `Project`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+
+import pygit2
+from attrs import frozen
+from pygit2.enums import RepositoryOpenFlag
+
+from scriptorium.plan.ids import Oid
+
+STATE_DIR_NAME = ".scriptorium"
+OWN_BRANCHES = "scriptorium/"
+"""Branches below this name are scriptorium's own and never the base."""
+
+IDENTITY_NAME = "scriptorium"
+IDENTITY_EMAIL = "scriptorium@localhost"
+
+
+class RepositoryProblem(Exception):
+    """The repository cannot be worked with as it is; the text says why, and what to do about it."""
+
+
+class NotARepository(RepositoryProblem):
+    """There is no git repository at the path or above it: the caller's path is wrong."""
+
+
+class UnsupportedRepository(RepositoryProblem):
+    """There is a repository, of a kind or in a state that scriptorium cannot work with."""
+
+
+class NoBaseBranch(RepositoryProblem):
+    """It cannot be told which branch work lands on: the user sets `baseBranch`."""
+
+
+class UnbornBase(RepositoryProblem):
+    """The base branch has no commit yet; `.branch` is its name. The user makes the first commit."""
+
+    def __init__(self, branch: str) -> None:
+        super().__init__(
+            f"branch {branch} has no commit yet; make the first one: "
+            "git add --all && git commit --allow-empty -m 'first commit'"
+        )
+        self.branch = branch
+
+
+@frozen
+class Project:
+    """The repository that scriptorium works on.
+
+    `root` is the main checkout's folder, or for a bare repository its git directory. `git_dir` is the
+    directory that all worktrees share. Both are absolute, with symbolic links resolved.
+    """
+
+    root: Path
+    git_dir: Path
+    bare: bool
+
+    @property
+    def state_dir(self) -> Path:
+        """Everything that scriptorium keeps outside git."""
+        return self.root / STATE_DIR_NAME
+
+    @property
+    def worktrees_dir(self) -> Path:
+        """The parent of scriptorium's own worktrees."""
+        return self.state_dir / "worktrees"
+
+    @property
+    def logs_dir(self) -> Path:
+        """Logs of agents and checks."""
+        return self.state_dir / "logs"
+
+
+def discover(path: Path) -> Project:
+    """Find the repository that `path` is in, upward as git does.
+
+    A linked worktree leads to the main checkout; a submodule is a repository of its own.
+
+    Raises:
+        NotARepository: nothing there, or nothing above it.
+        UnsupportedRepository: SHA-256 objects, the reftable format, or an owner that git does not trust.
+    """
+    start = Path(os.path.realpath(path))
+    if not start.is_dir():
+        raise NotARepository(f"{path}: no such folder")
+    found = pygit2.discover_repository(str(start))
+    if found is None:
+        raise NotARepository(f"{path}: not in a git repository; make one with: git init")
+    repo = _open(start, Path(found), RepositoryOpenFlag.DEFAULT)
+    own_dir = Path(os.path.realpath(repo.path))
+    git_dir = common_dir(own_dir)
+    if git_dir != own_dir:
+        return _main_of_linked(git_dir)
+    if repo.is_bare or repo.workdir is None:
+        return Project(git_dir, git_dir, bare=True)
+    return Project(Path(os.path.realpath(repo.workdir)), git_dir, bare=False)
+
+
+def common_dir(own_dir: Path) -> Path:
+    """The directory that a worktree's git directory shares with the others; itself for the main one."""
+    try:
+        pointer = (own_dir / "commondir").read_text().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return own_dir
+    return Path(os.path.realpath(own_dir / pointer))
+
+
+def _main_of_linked(git_dir: Path) -> Project:
+    repo = _open(git_dir, git_dir, RepositoryOpenFlag.NO_SEARCH)
+    if repo.is_bare or repo.workdir is None:
+        return Project(git_dir, git_dir, bare=True)
+    root = Path(os.path.realpath(repo.workdir))
+    # A separate git directory does not know its checkout, and libgit2 then takes its parent folder.
+    if pygit2.discover_repository(str(root)) is None or _git_dir_at(root) != git_dir:
+        raise UnsupportedRepository(
+            f"{git_dir}: cannot tell where its main checkout is; run scriptorium in the main checkout"
+        )
+    return Project(root, git_dir, bare=False)
+
+
+def _git_dir_at(root: Path) -> Path | None:
+    try:
+        return Path(os.path.realpath(pygit2.Repository(str(root), RepositoryOpenFlag.NO_SEARCH).path))
+    except pygit2.GitError:
+        return None
+
+
+def _open(path: Path, git_dir: Path, flags: RepositoryOpenFlag) -> pygit2.Repository:
+    try:
+        return pygit2.Repository(str(path), flags)
+    except (pygit2.GitError, pygit2.InvalidError) as error:
+        raise UnsupportedRepository(_why_unsupported(git_dir, str(error))) from error
+
+
+def _why_unsupported(git_dir: Path, error: str) -> str:
+    config = common_dir(git_dir) / "config"
+    extensions: dict[str, str] = {}
+    with contextlib.suppress(pygit2.GitError, OSError):
+        settings = pygit2.Config(str(config))
+        for key in ("extensions.objectformat", "extensions.refstorage"):
+            if key in settings:
+                extensions[key] = (settings[key] or "").lower()
+    if extensions.get("extensions.objectformat", "sha1") != "sha1":
+        return f"{git_dir}: SHA-256 repositories are not supported; use one with SHA-1 objects"
+    if extensions.get("extensions.refstorage", "files") != "files":
+        return (
+            f"{git_dir}: the reftable format is not supported; change it with: "
+            "git refs migrate --ref-format=files"
+        )
+    return f"{git_dir}: cannot be opened: {error}"
+
+
+def open_repository(project: Project) -> pygit2.Repository:
+    """Open the repository, cheaply; one per thread and task, as libgit2 objects are not shared."""
+    where = project.git_dir if project.bare else project.root
+    return _open(where, project.git_dir, RepositoryOpenFlag.NO_SEARCH)
+
+
+def ensure_state_dir(project: Project) -> Path:
+    """Make `.scriptorium/` with the `.gitignore` that hides all of it. Doing it twice changes nothing.
+
+    Raises:
+        UnsupportedRepository: something that is not a folder is in its place (a link could lead anywhere).
+    """
+    folder = project.state_dir
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+    if not stat.S_ISDIR(folder.lstat().st_mode):
+        raise UnsupportedRepository(
+            f"{folder}: scriptorium keeps its state there, but it is not a folder; move it away"
+        )
+    ignore = folder / ".gitignore"
+    # Opened as new: what a person wrote there stays, and a link is not written through.
+    with contextlib.suppress(FileExistsError), ignore.open("x") as file:
+        file.write("*\n")
+    return folder
+
+
+def signature() -> pygit2.Signature:
+    """Who commits for scriptorium, now; whatever the user's own identity is or lacks."""
+    return pygit2.Signature(IDENTITY_NAME, IDENTITY_EMAIL)
+
+
+def base_branch(repo: pygit2.Repository, configured: str | None) -> str:
+    """The short name of the branch that work lands on.
+
+    `configured`; else of `master` and `main` the one that exists, the one HEAD names when both do; else what
+    HEAD names. HEAD is the main checkout's.
+
+    Raises:
+        NoBaseBranch: it cannot be told, or `configured` names no branch.
+        UnbornBase: the branch has no commit yet.
+    """
+    head = _head_branch(repo)
+    name = configured or _conventional_branch(repo, head) or head
+    if name is None or name.startswith(OWN_BRANCHES):
+        at = "HEAD is detached" if name is None else f"HEAD is on {name}"
+        raise NoBaseBranch(f'{at}: set "baseBranch" in scriptorium.json to the branch that work lands on')
+    if branch_tip(repo, name) is not None:
+        return name
+    if name == head or not repo.raw_listall_branches():
+        raise UnbornBase(name)
+    raise NoBaseBranch(f'scriptorium.json: baseBranch: there is no branch "{name}"')
+
+
+def _head_branch(repo: pygit2.Repository) -> str | None:
+    """The branch that HEAD names, born or not; None when HEAD is detached."""
+    target = repo.lookup_reference("HEAD").target
+    if isinstance(target, str) and target.startswith("refs/heads/"):
+        return target.removeprefix("refs/heads/")
+    return None
+
+
+def _conventional_branch(repo: pygit2.Repository, head: str | None) -> str | None:
+    existing = [name for name in ("master", "main") if branch_tip(repo, name) is not None]
+    if len(existing) == 1:
+        return existing[0]
+    return head if head in existing else None
+
+
+def branch_tip(repo: pygit2.Repository, branch: str) -> Oid | None:
+    """The commit that a branch points at; None when there is no such branch, or it names no commit."""
+    try:
+        return Oid(str(repo.lookup_reference(f"refs/heads/{branch}").peel(pygit2.Commit).id))
+    except (KeyError, pygit2.GitError, pygit2.InvalidSpecError):
+        return None

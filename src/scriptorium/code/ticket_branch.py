@@ -1,0 +1,89 @@
+"""A ticket's branch: its name, and moving it to where the work is."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pygit2
+
+from scriptorium.code.left_merge import contains, end_merge
+from scriptorium.code.pins import pin_work, pins_of
+from scriptorium.code.registration import read_head, registrations
+from scriptorium.code.repository import Project, open_repository
+from scriptorium.code.scan import readable_index
+from scriptorium.plan.ids import Oid, TicketId
+from scriptorium.plan.refs import RefError, RefMoved, compare_and_swap, read_ref
+
+_TRIES = 10
+
+
+def ticket_branch(ticket: TicketId) -> str:
+    """The short name of the branch that a ticket is worked on."""
+    return f"scriptorium/ticket-{ticket}"
+
+
+def advance_branch(project: Project, ticket: TicketId, commit: Oid) -> None:
+    """Put the ticket's branch at a captured commit, from wherever it is.
+
+    What the branch held and `commit` does not is pinned first. A worktree that has the branch checked out
+    then shows its files as committed; if its index is locked or broken that is left to git and the agent.
+
+    Raises:
+        RefError: the branch is locked, or somebody else keeps moving it; `commit` should be pinned by then.
+    """
+    repo = open_repository(project)
+    name = f"refs/heads/{ticket_branch(ticket)}"
+    for _ in range(_TRIES):
+        current = read_ref(repo, name)
+        if current == commit:
+            break
+        if current is not None and not is_held(repo, current, (commit, *pins_of(repo, ticket))):
+            pin_work(repo, ticket, current)
+        try:
+            compare_and_swap(repo, name, new=commit, old=current)
+        except RefMoved:
+            continue
+        break
+    else:
+        raise RefError(f"{name} kept being moved by somebody else; it is not at {commit}")
+    _follow(project, repo, name, commit)
+
+
+def _follow(project: Project, repo: pygit2.Repository, ref: str, commit: Oid) -> None:
+    """Let the index of the worktrees that have the branch checked out follow it."""
+    for registration in registrations(project):
+        head = read_head(registration.own_dir)
+        if head is not None and head.ref == ref and project.worktrees_dir in registration.worktree.parents:
+            end_merge(repo, registration.own_dir, commit)
+            _match_index(repo, registration.own_dir, commit)
+
+
+def _match_index(repo: pygit2.Repository, own_dir: Path, commit: Oid) -> None:
+    index = readable_index(own_dir)
+    if index is None:
+        return
+    # A lock means that git is at work there, or was killed; the files are right either way.
+    with contextlib.suppress(pygit2.GitError, OSError):
+        index.read_tree(repo[commit].peel(pygit2.Tree))
+        index.write()
+
+
+def is_held(repo: pygit2.Repository, commit: Oid, holders: Sequence[Oid | None]) -> bool:
+    """Whether one of `holders` keeps `commit`. A merge without conflict of what is held is nothing new."""
+    known = [holder for holder in holders if holder is not None and holder in repo]
+    if any(contains(repo, holder, commit) for holder in known):
+        return True
+    made = repo[commit].peel(pygit2.Commit)
+    parents = [Oid(str(parent)) for parent in made.parent_ids]
+    return (
+        len(parents) == 2
+        and _is_clean_merge(repo, parents, str(made.tree_id))
+        and all(any(contains(repo, holder, parent) for holder in known) for parent in parents)
+    )
+
+
+def _is_clean_merge(repo: pygit2.Repository, parents: Sequence[Oid], tree: str) -> bool:
+    index = repo.merge_commits(parents[0], parents[1])
+    return index.conflicts is None and str(index.write_tree(repo)) == tree

@@ -1,0 +1,126 @@
+"""The files of a commit, and what differs between two: read from git's objects alone.
+
+Paths are bytes, as in git. A tree is somebody's data: names that would lead out of a checkout are refused.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TypeAlias
+
+import pygit2
+from attrs import frozen
+from pygit2.enums import FileMode
+
+from scriptorium.plan.ids import Oid
+
+
+class UnsafeTree(Exception):
+    """A tree has an entry that no checkout may have, such as `.git` or `..`: its author's fault."""
+
+
+@frozen
+class Leaf:
+    """What a tree has at a path: a file, a symbolic link, or a submodule's commit."""
+
+    mode: FileMode
+    oid: pygit2.Oid
+
+    @property
+    def is_file(self) -> bool:
+        return self.mode in (FileMode.BLOB, FileMode.BLOB_EXECUTABLE)
+
+    @property
+    def is_submodule(self) -> bool:
+        return self.mode == FileMode.COMMIT
+
+
+Folder: TypeAlias = dict[bytes, "Leaf | Folder"]
+
+
+@frozen
+class Change:
+    """What is at `path` in one tree and in another; None where there is no file (but perhaps a folder)."""
+
+    path: bytes
+    source: Leaf | None
+    target: Leaf | None
+
+    def reversed(self) -> Change:
+        """The way back."""
+        return Change(self.path, self.target, self.source)
+
+
+@frozen
+class RawPath:
+    """A path for pygit2, which would encode text strictly."""
+
+    path: bytes
+
+    def __fspath__(self) -> bytes:
+        return self.path
+
+
+def read_tree(repo: pygit2.Repository, commit: Oid) -> tuple[dict[bytes, Leaf], Folder]:
+    """The files of a commit by path, and the same as folders within folders.
+
+    Raises:
+        KeyError: there is no such commit.
+        UnsafeTree: a checkout of it could write outside of its folder.
+    """
+    leaves: dict[bytes, Leaf] = {}
+    top: Folder = {}
+    waiting = [(b"", repo[commit].peel(pygit2.Tree), top)]
+    while waiting:
+        prefix, tree, folder = waiting.pop()
+        for name, entry in _entries(tree, prefix).items():
+            if entry.mode == FileMode.TREE:
+                below: Folder = {}
+                folder[name] = below
+                waiting.append((prefix + name + b"/", repo[entry.oid].peel(pygit2.Tree), below))
+            else:
+                folder[name] = leaves[prefix + name] = entry
+    return leaves, top
+
+
+def changes_between(repo: pygit2.Repository, source: Oid, target: Oid) -> tuple[Change, ...]:
+    """What has to change to get from one commit's tree to another's, sorted by path.
+
+    Raises as `read_tree` does; equal folders are not looked into.
+    """
+    changes: list[Change] = []
+    waiting: list[tuple[bytes, pygit2.Tree | None, pygit2.Tree | None]] = [
+        (b"", repo[source].peel(pygit2.Tree), repo[target].peel(pygit2.Tree))
+    ]
+    while waiting:
+        prefix, old_tree, new_tree = waiting.pop()
+        old = {} if old_tree is None else _entries(old_tree, prefix)
+        new = {} if new_tree is None else _entries(new_tree, prefix)
+        for name in old.keys() | new.keys():
+            before, after = old.get(name), new.get(name)
+            if before == after:
+                continue
+            path = prefix + name
+            old_leaf, old_folder = _split(repo, before)
+            new_leaf, new_folder = _split(repo, after)
+            if old_leaf is not None or new_leaf is not None:
+                changes.append(Change(path, old_leaf, new_leaf))
+            if old_folder is not None or new_folder is not None:
+                waiting.append((path + b"/", old_folder, new_folder))
+    return tuple(sorted(changes, key=lambda change: change.path))
+
+
+def _split(repo: pygit2.Repository, entry: Leaf | None) -> tuple[Leaf | None, pygit2.Tree | None]:
+    if entry is not None and entry.mode == FileMode.TREE:
+        return None, repo[entry.oid].peel(pygit2.Tree)
+    return entry, None
+
+
+def _entries(tree: pygit2.Tree, prefix: bytes) -> dict[bytes, Leaf]:
+    found: dict[bytes, Leaf] = {}
+    for entry in tree:
+        name = entry.raw_name or b""
+        if name in (b"", b".", b"..") or name.lower() == b".git" or b"/" in name:
+            raise UnsafeTree(f"a tree has an entry {os.fsdecode(prefix + name)!r}, which git refuses")
+        found[name] = Leaf(FileMode(entry.filemode), entry.id)
+    return found
