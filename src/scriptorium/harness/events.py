@@ -1,0 +1,158 @@
+"""What a line of an agent's output can mean, whatever CLI it came from, and what is kept of it all."""
+
+from __future__ import annotations
+
+from typing import TypeAlias, assert_never
+
+from attrs import define, field, frozen
+
+from scriptorium.harness.spec import Activity
+
+
+@frozen
+class SessionStarted:
+    """The session that can be resumed."""
+
+    session: str
+
+
+@frozen
+class Message:
+    """Something the agent says; the last one is its answer."""
+
+    text: str
+
+
+@frozen
+class ToolOpened:
+    """A tool call begins: until it is closed, silence is normal."""
+
+    call: str
+    name: str
+
+
+@frozen
+class ToolClosed:
+    """A tool call has ended."""
+
+    call: str
+    name: str
+    failed: bool = False
+
+
+@frozen
+class UsageReported:
+    """Tokens used by the session so far, earlier runs of a resumed session included."""
+
+    tokens_in: int
+    tokens_out: int
+
+
+@frozen
+class TurnEnded:
+    """The agent is done: no tool call is open any more."""
+
+
+@frozen
+class Notice:
+    """Something that is no progress: a warning, a retry. It does not feed the no-output clock."""
+
+    text: str
+
+
+@frozen
+class Failed:
+    """The run has failed, and why."""
+
+    reason: str
+
+
+@frozen
+class Progress:
+    """A known sign of life that says nothing else."""
+
+    kind: str
+
+
+@frozen
+class Unknown:
+    """A line that this version does not know; kept in the log, counted, and otherwise passed over."""
+
+    kind: str
+
+
+HarnessEvent: TypeAlias = (
+    SessionStarted
+    | Message
+    | ToolOpened
+    | ToolClosed
+    | UsageReported
+    | TurnEnded
+    | Notice
+    | Failed
+    | Progress
+    | Unknown
+)
+
+
+@frozen
+class Usage:
+    """Tokens of a session; None when the CLI did not say."""
+
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+
+
+@define
+class Transcript:
+    """What the events so far amount to. Bounded: it keeps the last of each, and counts."""
+
+    session: str | None = None
+    last_message: str | None = None
+    usage: Usage = field(factory=Usage)
+    failure: str | None = None
+    unknown_lines: int = 0
+    _open: set[str] = field(factory=set)
+
+    def take(self, events: tuple[HarnessEvent, ...]) -> Activity:
+        """Take in the events of one line; what they mean to the no-output clock."""
+        progress = False
+        for event in events:
+            progress |= self._take(event)
+        return Activity(open_calls=len(self._open), progress=progress)
+
+    def _take(self, event: HarnessEvent) -> bool:
+        """Take in one event; whether it is progress."""
+        match event:
+            case SessionStarted(session):
+                self.session = session
+            case Message(text):
+                self.last_message = text
+            case ToolOpened(call):
+                self._open_call(call)
+            case ToolClosed(call):
+                self._open.discard(call)
+            case UsageReported(tokens_in, tokens_out):
+                self.usage = Usage(tokens_in, tokens_out)
+            case TurnEnded():
+                self._open.clear()
+            case Failed(reason):
+                self.failure = reason
+                self._open.clear()
+            case Unknown():
+                self.unknown_lines += 1
+            case Progress():
+                pass
+            case Notice():
+                return False
+            case _:
+                assert_never(event)
+        return True
+
+    def _open_call(self, call: str) -> None:
+        # More than this at once is no agent but a broken or hostile stream; the clock is paused anyway.
+        if len(self._open) < _MOST_OPEN_CALLS:
+            self._open.add(call)
+
+
+_MOST_OPEN_CALLS = 1000

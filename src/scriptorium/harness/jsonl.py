@@ -1,0 +1,38 @@
+"""Reads a line of JSON that an untrusted program wrote. Never raises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+JsonObject = Mapping[str, object]
+
+
+def parse_object(line: bytes) -> JsonObject | None:
+    """The JSON object on this line; None when it is anything else: deep, huge, not UTF-8, half a line.
+
+    The caller has bounded its length.
+    """
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def text_of(value: JsonObject, key: str) -> str:
+    """The string at `key`, empty when there is none. Without lone surrogates, which no file could take."""
+    found = value.get(key)
+    return found.encode("utf-8", "replace").decode() if isinstance(found, str) else ""
+
+
+def count_of(value: JsonObject, key: str) -> int:
+    """The number at `key` if it can count something, else 0."""
+    found = value.get(key)
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else 0
+
+
+def object_of(value: JsonObject, key: str) -> JsonObject:
+    """The object at `key`, empty when there is none."""
+    found = value.get(key)
+    return found if isinstance(found, dict) else {}

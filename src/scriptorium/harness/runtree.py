@@ -1,0 +1,236 @@
+"""All processes of one run: finds them, signals them, and ends them until none is left.
+
+A run's processes are found by its mark in their environment, by its session, by descent, and by having been
+seen before; each is signalled through a pidfd after its start time was compared, so that a pid that is used
+again is never hit. Nothing here waits for `any` child: what is reaped is reaped by its pid.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+import trio
+from attrs import define, field
+
+from scriptorium.harness.membership import Clues, ProcessId, members, unclaimed_orphans
+from scriptorium.harness.proc import Stat, ancestors, carries_mark, read_stat, scan
+
+_PR_SET_CHILD_SUBREAPER: Final = 36  # from linux/prctl.h
+
+_TORN_LOOKS: Final = 3
+"""On a busy machine some process ends during every look: after this many it is taken for a stranger's."""
+
+
+def now_in_ticks() -> int:
+    """The time since boot as process start times have it, one tick early to be safe against rounding."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")) - 1
+
+
+@define(eq=False)
+class Registry:
+    """The runs that this process started and that are not over, and since when it starts any.
+
+    `adopts_orphans` says that nothing but runs starts children in sessions of their own in this process, so
+    that an unknown child of ours is known to be a run's orphan.
+    """
+
+    adopts_orphans: bool = False
+    _live: dict[RunTree, int] = field(factory=dict)
+    _since: int | None = None
+
+    @contextmanager
+    def holding(self, tree: RunTree) -> Iterator[None]:
+        """Count a run among the live ones."""
+        if self._since is None:
+            become_subreaper()
+            self._since = tree.not_before
+        self._live[tree] = tree.not_before
+        try:
+            yield
+        finally:
+            del self._live[tree]
+
+    def spared(self, tree: RunTree) -> set[int]:
+        """The first processes of all other runs."""
+        return {other.leader.pid for other in self._live if other is not tree and other.leader is not None}
+
+    def orphans(self, tree: RunTree, table: dict[int, Stat]) -> frozenset[int]:
+        """The processes that may be taken for this run's because they can be no other's."""
+        if not self.adopts_orphans or self._since is None:
+            return frozenset()
+        others = [start for other, start in self._live.items() if other is not tree]
+        return unclaimed_orphans(table, own=os.getpid(), not_before=self._since, others=others)
+
+
+@define(eq=False)
+class RunTree:
+    """The processes of the run `run_id`.
+
+    `leader` is set as soon as the first process is known and for as long as its pid cannot be another's:
+    until it is reaped. `not_before` is when the run started, in ticks since boot. `started_here`: this
+    process started it, and reaps the first process itself.
+    """
+
+    run_id: str
+    registry: Registry
+    leader: ProcessId | None = None
+    not_before: int = field(factory=now_in_ticks)
+    started_here: bool = True
+    _seen: set[ProcessId] = field(factory=set)
+
+    def look(self) -> dict[int, Stat]:
+        """The members now. Remembers them, so that one that hides later is still known."""
+        return self._look(scan().stats)
+
+    def _look(self, table: dict[int, Stat]) -> dict[int, Stat]:
+        own = os.getpid()
+        clues = Clues(
+            marked=lambda pid: carries_mark(pid, self.run_id),
+            leader=self.leader,
+            seen=self._seen,
+            spared={own, *ancestors(own, table), *self.registry.spared(self)},
+            orphans=self.registry.orphans(self, table),
+            not_before=self.not_before,
+        )
+        found = members(table, clues)
+        self._seen = {ProcessId.of(stat) for stat in found.values()}
+        return found
+
+    def observe(self) -> None:
+        """Take note of the members, and reap those that ended after their parents did."""
+        for stat in self.look().values():
+            self._reap(stat)
+
+    def terminate(self) -> None:
+        """Ask the first process and its group to end; a stopped one is continued, so that it hears it."""
+        if self.leader is not None and _is_alive(self.leader):
+            for number in (signal.SIGTERM, signal.SIGCONT):
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.leader.pid, number)
+
+    async def end(self) -> int:
+        """Kill every member and wait until none is left; returns how many were killed.
+
+        Cancelled, those found so far have been sent SIGKILL. A process in uninterruptible sleep is waited
+        for without end: the caller sets the bound. Another user's process, which may not be signalled, is
+        not waited for.
+        """
+        blows = _Blows()
+        while blows.go_on(blow := self.strike()):
+            try:
+                for pidfd in blow.pidfds:
+                    await trio.lowlevel.wait_readable(pidfd)
+            finally:
+                blow.close()
+        return blows.killed
+
+    def end_now(self, bound_seconds: float) -> int:
+        """Like `end`, without trio, within `bound_seconds`; returns how many were killed."""
+        deadline = time.monotonic() + bound_seconds
+        blows = _Blows()
+        while blows.go_on(blow := self.strike()) and time.monotonic() < deadline:
+            for pidfd in blow.pidfds:
+                _wait_readable(pidfd, deadline - time.monotonic())
+            blow.close()
+        blow.close()
+        return blows.killed
+
+    def strike(self) -> Blow:
+        """Send SIGKILL to every member that is alive, and reap those that have ended."""
+        table = scan()
+        pidfds: list[int] = []
+        reaped = False
+        for stat in self._look(table.stats).values():
+            if stat.ended:
+                reaped |= self._reap(stat)
+            elif (pidfd := _kill(stat)) is not None:
+                pidfds.append(pidfd)
+        return Blow(pidfds, reaped, table.torn)
+
+    def _reap(self, stat: Stat) -> bool:
+        # The first process is reaped by whoever started it, after the last look: until then its pid, and
+        # with it the number of the run's session, cannot become another process's.
+        is_leader = self.leader is not None and stat.pid == self.leader.pid
+        if not stat.ended or stat.parent != os.getpid() or (is_leader and self.started_here):
+            return False
+        if is_leader:
+            self.leader = None
+        with suppress(ChildProcessError):
+            os.waitpid(stat.pid, os.WNOHANG)
+        return True
+
+
+@define
+class Blow:
+    """What one strike did: a pidfd for each process that was hit, readable when it has ended.
+
+    `reaped` and `torn` say that a process ended while it was looked for: one that it started just before
+    may have been missed.
+    """
+
+    pidfds: list[int]
+    reaped: bool
+    torn: bool
+
+    def close(self) -> None:
+        """Close the pidfds."""
+        while self.pidfds:
+            os.close(self.pidfds.pop())
+
+
+@define
+class _Blows:
+    """Counts strikes and says when they suffice."""
+
+    killed: int = 0
+    _torn_looks_left: int = _TORN_LOOKS
+
+    def go_on(self, blow: Blow) -> bool:
+        """Whether another strike must follow this one."""
+        self.killed += len(blow.pidfds)
+        if blow.pidfds or blow.reaped:
+            return True
+        self._torn_looks_left -= blow.torn
+        return blow.torn and self._torn_looks_left > 0
+
+
+def become_subreaper() -> None:
+    """Have the kernel give us the orphans of our descendants, so that they stay within reach."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"prctl(PR_SET_CHILD_SUBREAPER): {os.strerror(number)}")
+
+
+def _is_alive(identity: ProcessId) -> bool:
+    stat = read_stat(identity.pid)
+    return stat is not None and stat.start_time == identity.start_time
+
+
+def _kill(stat: Stat) -> int | None:
+    try:
+        pidfd = os.pidfd_open(stat.pid)
+    except (ProcessLookupError, PermissionError):
+        return None
+    try:
+        # The pidfd holds on to one process; only now can it be told whether that is the one that was meant.
+        if _is_alive(ProcessId.of(stat)):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            return pidfd
+    except (ProcessLookupError, PermissionError):
+        pass
+    os.close(pidfd)
+    return None
+
+
+def _wait_readable(pidfd: int, seconds: float) -> None:
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    poller.poll(max(0.0, seconds) * 1000)
