@@ -1,0 +1,132 @@
+"""The Architect: splits a changed spec into areas, once for each text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import ClassVar
+
+from scriptorium.actors.events import AreasWritten, PlannerFailed, Trouble
+from scriptorium.actors.planner_run import PlannerAttempt, PlannerRun, run_planner
+from scriptorium.actors.planning import spec_to_split
+from scriptorium.actors.reconciler import Reconciler
+from scriptorium.actors.world import Role, View, World
+from scriptorium.code.scratch import Returned
+from scriptorium.plan.ids import AreaName, InvalidName, Oid, parse_area_name
+from scriptorium.plan.spec import Spec
+from scriptorium.plan.transitions import ParkSpec, PreconditionFailed, UpdateAreas
+from scriptorium.prompts import render
+
+_AREA_FILE = re.compile(r"areas/([^/]+)\.md")
+
+
+class AreasRefused(Exception):
+    """What the architect left is not a set of areas; the reasons are for the architect."""
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = reasons
+
+
+def areas_of(returned: Returned) -> Mapping[AreaName, str]:
+    """The areas that an architect's folder holds, by name. Raises `AreasRefused` with every reason."""
+    areas: dict[AreaName, str] = {}
+    reasons = [
+        f"{path}: not a plain file of a readable size" for path in returned.odd if _AREA_FILE.fullmatch(path)
+    ]
+    for path, content in returned.files.items():
+        match = _AREA_FILE.fullmatch(path)
+        if match is None:
+            continue
+        try:
+            name, text = parse_area_name(match[1]), content.decode()
+        except InvalidName as error:
+            reasons.append(f"{path}: {error}")
+        except UnicodeDecodeError:
+            reasons.append(f"{path}: not UTF-8 text")
+        else:
+            if text.strip():
+                areas[name] = text
+            else:
+                reasons.append(f"{path}: empty")
+    if not areas and not reasons:
+        reasons.append("no area was written: there is no file areas/<area>.md")
+    if reasons:
+        raise AreasRefused(tuple(reasons))
+    return areas
+
+
+class Architect(Reconciler):
+    """Looks at: spec newer than areas. Does: runs the architect agent, commits the areas."""
+
+    name: ClassVar[str] = "architect"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._failures: dict[Oid, int] = {}
+        self._problems: tuple[str, ...] = ()
+
+    async def reconcile(self, view: View) -> bool:
+        """Run the architect if the spec asks for it and the base branch allows work."""
+        spec = spec_to_split(view.snapshot)
+        if spec is None or not view.base_is_green or self.world.stopping.is_set():
+            return True
+        place = self.world.crew.try_place()
+        if place is None:
+            return True
+        try:
+            attempt = await self._attempt(view, spec)
+        finally:
+            place.release()
+        if attempt.stopped:
+            return True
+        if not attempt.failed:
+            try:
+                await self._commit(spec, attempt)
+            except AreasRefused as refused:
+                await self._fail(spec, refused.reasons)
+        else:
+            await self._fail(spec, (attempt.failure,))
+        self.nudge()
+        return False
+
+    async def _attempt(self, view: View, spec: Spec) -> PlannerAttempt:
+        prompt = render("architect", spec=spec.text, problems=problems_section(self._problems))
+        number = self._failures.get(spec.oid, 0) + 1
+        run = PlannerRun(Role.ARCHITECT, view.snapshot.commit, prompt, number)
+        return await run_planner(self.world, run, stop=self.world.stopping)
+
+    async def _commit(self, spec: Spec, attempt: PlannerAttempt) -> None:
+        areas = areas_of(attempt.returned)
+        snapshot = await self.world.plan.commit(UpdateAreas(spec.oid, areas))
+        self._problems = ()
+        self._failures.pop(spec.oid, None)
+        self.world.events.publish(AreasWritten(tuple(sorted(snapshot.areas))))
+        strays = sorted(
+            path
+            for path in attempt.returned.changed | attempt.returned.removed
+            if not _AREA_FILE.fullmatch(path)
+        )
+        if strays:
+            self.world.events.publish(Trouble(f"architect: discarded changes to {', '.join(strays[:20])}"))
+
+    async def _fail(self, spec: Spec, reasons: tuple[str, ...]) -> None:
+        self._problems = reasons
+        failures = self._failures[spec.oid] = self._failures.get(spec.oid, 0) + 1
+        final = failures >= self.world.config.agents.architect.max_attempts
+        self.world.events.publish(PlannerFailed(None, "; ".join(reasons), final))
+        if final:
+            self._failures.pop(spec.oid)
+            self._problems = ()
+            try:
+                await self.world.plan.commit(ParkSpec(spec.oid))
+            except PreconditionFailed:
+                return  # the spec has changed meanwhile: the next look sees the new text
+
+
+def problems_section(problems: tuple[str, ...]) -> str:
+    """The part of a planner's prompt that says what was wrong with its last try; empty for none."""
+    if not problems:
+        return ""
+    listed = "\n".join(f"- {problem}" for problem in problems)
+    return f"## What was wrong with your last try\n\n{listed}\n"

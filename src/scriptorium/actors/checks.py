@@ -1,0 +1,132 @@
+"""Runs the checks: each command as a process in a folder that holds exactly the tree in question."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from attrs import define, field
+
+from scriptorium.actors.logs import next_log
+from scriptorium.actors.process_agents import program_folder
+from scriptorium.actors.world import NoVerdict, new_run_id, rfc3339, utc_now
+from scriptorium.code.check_commands import DEFAULT_CHECK, check_commands, lacks_test_target
+from scriptorium.code.evidence import CheckCommand, Result, Verdict, checks_key
+from scriptorium.code.repository import Project, open_repository
+from scriptorium.config import Config
+from scriptorium.harness.environment import RunPlace, check_environment
+from scriptorium.harness.process import Runner
+from scriptorium.harness.records import RunFacts
+from scriptorium.harness.spec import OutcomeKind, ProcessOutcome, ProcessSpec
+from scriptorium.plan.ids import Oid
+from scriptorium.runtime import Offload, in_thread
+
+_FROM_OUTSIDE: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+"""Signals that somebody else sends; a crash of the check itself (SIGSEGV, SIGABRT, ...) is a verdict."""
+
+_NO_RULE = re.compile(rb"\*\*\* No rule to make target ['`]test'")
+_ADD_TARGET: Final = (
+    "the makefile has no target `test`: add one, or name the checks of this repository "
+    'as "checks" in scriptorium.json'
+)
+
+
+@define(eq=False)
+class ProcessChecks:
+    """The checks of the config, through the one process runner."""
+
+    project: Project
+    config: Config
+    runner: Runner
+    environment: Mapping[str, str] = field(factory=lambda: dict(os.environ))
+    """The service's own; of it a check gets what the contract names."""
+    offload: Offload = in_thread
+    now: Callable[[], datetime] = utc_now
+    new_run_id: Callable[[], str] = new_run_id
+
+    def commands(self, tree: Oid) -> tuple[CheckCommand, ...]:
+        """What is to be run on this tree."""
+        return check_commands(open_repository(self.project), tree, self.config.checks)
+
+    def key(self, tree: Oid) -> str:
+        """Verdicts are kept by tree and key."""
+        return checks_key(self.commands(tree))
+
+    async def run(self, tree: Oid, folder: Path, subject: str) -> Verdict | NoVerdict:
+        """Run the commands in order, up to the first that fails."""
+        commands = await self.offload(partial(self.commands, tree))
+        key, seconds, log = checks_key(commands), 0.0, ""
+        for command in commands:
+            number, path = await self.offload(partial(next_log, self.project.logs_dir, f"check-{subject}"))
+            outcome = await self._run_one(command, folder, path, number)
+            seconds += outcome.duration_seconds
+            log = str(path.relative_to(self.project.root))
+            problem = self._problem(command, outcome)
+            if problem is not None:
+                return NoVerdict(f"the check `{command}` {problem}")
+            hint = await self.offload(partial(self._hint, tree, command, outcome))
+            if outcome.kind is not OutcomeKind.EXITED or hint:
+                return Verdict(
+                    tree=tree,
+                    checks_key=key,
+                    result=Result.RED,
+                    command=str(command),
+                    exit_code=outcome.exit_code if outcome.kind is OutcomeKind.FAILED or hint else None,
+                    output_tail=outcome.tail.decode(errors="replace") + (f"\n{hint}\n" if hint else ""),
+                    log=log,
+                    duration_seconds=seconds,
+                    finished=rfc3339(self.now()),
+                )
+        return Verdict(
+            tree=tree,
+            checks_key=key,
+            result=Result.GREEN,
+            no_checks=not commands,
+            log=log,
+            duration_seconds=seconds,
+            finished=rfc3339(self.now()),
+        )
+
+    async def _run_one(self, command: CheckCommand, folder: Path, log: Path, number: int) -> ProcessOutcome:
+        run_id = self.new_run_id()
+        place = RunPlace(run_id, self.project.root, program_folder())
+        spec = ProcessSpec(
+            run_id=run_id,
+            argv=command.argv,
+            cwd=folder,
+            env=check_environment(self.environment, place=place, pass_on=self.config.check_env),
+            log=log,
+            hard_timeout_seconds=self.config.check_timeout_seconds,
+            stop_grace_seconds=1.0,
+            record=RunFacts(role="check", worktree=str(folder), attempt=number),
+            merge_stderr=True,
+        )
+        return await self.runner.run(spec)
+
+    def _problem(self, command: CheckCommand, outcome: ProcessOutcome) -> str | None:
+        """Why this run says nothing about the tree, if it does not."""
+        if outcome.log_error is not None:
+            return f"could not be logged: {outcome.log_error}"
+        match outcome.kind:
+            case OutcomeKind.COULD_NOT_START | OutcomeKind.STOPPED:
+                return outcome.describe()
+            case OutcomeKind.SIGNALED:
+                return outcome.describe() if outcome.signal in _FROM_OUTSIDE else None
+            case OutcomeKind.EXITED | OutcomeKind.FAILED | OutcomeKind.NO_OUTPUT | OutcomeKind.HARD_TIMEOUT:
+                return None
+
+    def _hint(self, tree: Oid, command: CheckCommand, outcome: ProcessOutcome) -> str:
+        """What to do about a makefile without the target; a folder `test` makes that look like success."""
+        if self.config.checks is not None or command != DEFAULT_CHECK:
+            return ""
+        if outcome.kind is OutcomeKind.FAILED:
+            return _ADD_TARGET if _NO_RULE.search(outcome.tail) else ""
+        if outcome.kind is not OutcomeKind.EXITED:
+            return ""
+        return _ADD_TARGET if lacks_test_target(open_repository(self.project), tree) else ""

@@ -1,0 +1,17 @@
+"""The file in which a running service tells `status` what halts it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+CONDITIONS_NAME: Final = "condition.json"
+
+
+def write_conditions(state_dir: Path, lines: Sequence[str]) -> None:
+    """Replace the file in one step, a few hundred bytes; `status` reads it only while the service lives."""
+    draft = state_dir / f".{CONDITIONS_NAME}.new"
+    draft.write_text(json.dumps({"lines": list(lines)}), encoding="utf-8")
+    draft.replace(state_dir / CONDITIONS_NAME)

@@ -1,0 +1,229 @@
+"""What a person or a program may want to hear while scriptorium runs. Only news: no decision reads it."""
+
+from __future__ import annotations
+
+from typing import TypeAlias, assert_never
+
+from attrs import frozen
+
+from scriptorium.plan.ids import AreaName, Oid, TicketId
+
+
+@frozen
+class ServiceStarted:
+    """The MCP server listens; the actors start next."""
+
+    endpoint: str
+    note: str = ""
+
+
+@frozen
+class ServiceStopping:
+    """No new work from here on."""
+
+    reason: str
+
+
+@frozen
+class PlannerStarted:
+    """The architect (no area) or the manager of an area was started."""
+
+    area: AreaName | None
+    attempt: int
+
+
+@frozen
+class PlannerFailed:
+    """A planner's run gave nothing that can be used."""
+
+    area: AreaName | None
+    reason: str
+    final: bool
+
+
+@frozen
+class AreasWritten:
+    """The areas are those of the present spec."""
+
+    areas: tuple[AreaName, ...]
+
+
+@frozen
+class TicketsCreated:
+    """An area was ticketed, perhaps with no ticket."""
+
+    area: AreaName
+    tickets: tuple[TicketId, ...]
+
+
+@frozen
+class TicketAssigned:
+    """A ticket moved from open to in-progress."""
+
+    ticket: TicketId
+    title: str
+
+
+@frozen
+class AttemptStarted:
+    """A coding agent's process is being started."""
+
+    ticket: TicketId
+    attempt: int
+    harness: str
+
+
+@frozen
+class AttemptOver:
+    """A coding agent's process and all its descendants are gone."""
+
+    ticket: TicketId
+    attempt: int
+    ending: str
+    detail: str
+
+
+@frozen
+class Submitted:
+    """A submission was accepted into the merge queue."""
+
+    ticket: TicketId
+    commit: Oid
+
+
+@frozen
+class ChecksStarted:
+    """The checks run on a tree: of a ticket, or of the base branch (no ticket)."""
+
+    ticket: TicketId | None
+
+
+@frozen
+class Landed:
+    """The base branch moved to this commit and the ticket is done."""
+
+    ticket: TicketId
+    commit: Oid
+
+
+@frozen
+class Reopened:
+    """A ticket went back to open, with the reason."""
+
+    ticket: TicketId
+    reason: str
+
+
+@frozen
+class Parked:
+    """A ticket is stuck until a person looks at it."""
+
+    ticket: TicketId
+    reason: str
+
+
+@frozen
+class BaseHealthChanged:
+    """The verdict on the base branch's tip."""
+
+    branch: str
+    state: str
+    reason: str
+
+
+@frozen
+class LandingBlocked:
+    """Uncommitted work is in the way of a landing; it goes on when the files are out of the way."""
+
+    ticket: TicketId
+    files: tuple[str, ...]
+
+
+@frozen
+class Trouble:
+    """Something went wrong that scriptorium deals with by itself; `what` says how."""
+
+    what: str
+
+
+@frozen
+class Recovered:
+    """What the start put right after an earlier service ended without saying goodbye."""
+
+    what: str
+
+
+Event: TypeAlias = (
+    ServiceStarted
+    | ServiceStopping
+    | PlannerStarted
+    | PlannerFailed
+    | AreasWritten
+    | TicketsCreated
+    | TicketAssigned
+    | AttemptStarted
+    | AttemptOver
+    | Submitted
+    | ChecksStarted
+    | Landed
+    | Reopened
+    | Parked
+    | BaseHealthChanged
+    | LandingBlocked
+    | Trouble
+    | Recovered
+)
+
+
+def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each kind of event
+    """One line for a person."""
+    match event:
+        case ServiceStarted():
+            return f"listening on {event.endpoint}{event.note}"
+        case ServiceStopping():
+            return f"stopping: {event.reason}"
+        case PlannerStarted():
+            return f"{_planner(event.area)} started (try {event.attempt})"
+        case PlannerFailed():
+            end = "given up until the text changes" if event.final else "trying again"
+            return f"{_planner(event.area)} failed, {end}: {event.reason}"
+        case AreasWritten():
+            return f"areas: {', '.join(event.areas)}"
+        case TicketsCreated():
+            return f"area {event.area}: {_tickets(event.tickets)}"
+        case TicketAssigned():
+            return f"{event.ticket} assigned: {event.title}"
+        case AttemptStarted():
+            return f"{event.ticket} attempt {event.attempt} started ({event.harness})"
+        case AttemptOver():
+            return f"{event.ticket} attempt {event.attempt} {event.ending}{_tail(event.detail)}"
+        case Submitted():
+            return f"{event.ticket} submitted {event.commit[:10]}"
+        case ChecksStarted():
+            return f"checking {event.ticket}" if event.ticket else "checking the base branch"
+        case Landed():
+            return f"{event.ticket} landed as {event.commit[:10]}"
+        case Reopened():
+            return f"{event.ticket} reopened: {event.reason}"
+        case Parked():
+            return f"{event.ticket} is stuck: {event.reason}"
+        case BaseHealthChanged():
+            return f"base branch {event.branch} is {event.state}{_tail(event.reason)}"
+        case LandingBlocked():
+            return f"{event.ticket} cannot land, uncommitted changes are in the way: {', '.join(event.files)}"
+        case Trouble() | Recovered():
+            return event.what
+        case _:
+            assert_never(event)
+
+
+def _planner(area: AreaName | None) -> str:
+    return "architect" if area is None else f"manager of {area}"
+
+
+def _tickets(tickets: tuple[TicketId, ...]) -> str:
+    return f"tickets {', '.join(tickets)}" if tickets else "no ticket needed"
+
+
+def _tail(detail: str) -> str:
+    return f": {detail}" if detail else ""

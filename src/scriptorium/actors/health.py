@@ -1,0 +1,87 @@
+"""Is the base branch green, and what stands in the way of work: facts that the MergeQueue finds out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from attrs import define, field, frozen
+
+from scriptorium.plan.ids import Oid, TicketId
+
+
+class HealthState(Enum):
+    """What is known of a base commit's checks."""
+
+    GREEN = "green"
+    RED = "red"
+    UNKNOWN = "unknown"
+
+
+@frozen
+class Health:
+    """The verdict on one commit of the base branch. `since` is RFC 3339, of the first red in a row."""
+
+    commit: Oid | None = None
+    state: HealthState = HealthState.UNKNOWN
+    since: str | None = None
+    reason: str = ""
+
+    def of(self, tip: Oid | None) -> Health:
+        """The verdict as far as it is about this tip; a verdict on another commit says nothing of it."""
+        return self if self.commit == tip else Health(tip)
+
+    def line(self, branch: str) -> str | None:
+        """What a person must know of it, or None when all is well."""
+        match self.state:
+            case HealthState.GREEN:
+                return None
+            case HealthState.RED:
+                return f"base branch {branch} red since {self.since}: {self.reason}"
+            case HealthState.UNKNOWN:
+                return f"base branch {branch} not known to be green: {self.reason}" if self.reason else None
+
+
+@frozen
+class Blocked:
+    """A landing that waits for uncommitted work to get out of the way."""
+
+    ticket: TicketId
+    files: tuple[str, ...]
+
+    def line(self) -> str:
+        """What a person must do."""
+        return (
+            f"landing of {self.ticket} blocked by {', '.join(self.files)}: "
+            "commit, stash or move these, and it goes on by itself"
+        )
+
+
+@define(eq=False)
+class Conditions:
+    """The facts that halt work, as lines for `status`; written by the MergeQueue, read by all.
+
+    `changed` is called after each change.
+    """
+
+    branch: str
+    _changed: Callable[[], None]
+    health: Health = field(factory=Health)
+    blocked: Blocked | None = None
+
+    def set_health(self, health: Health) -> None:
+        """Record the verdict on the base branch's tip."""
+        if health != self.health:
+            self.health = health
+            self._changed()
+
+    def set_blocked(self, blocked: Blocked | None) -> None:
+        """Record what a landing waits for, or that none waits."""
+        if blocked != self.blocked:
+            self.blocked = blocked
+            self._changed()
+
+    def lines(self) -> tuple[str, ...]:
+        """Everything that halts work, a line each."""
+        found = (self.health.line(self.branch), self.blocked.line() if self.blocked else None)
+        return tuple(line for line in found if line is not None)

@@ -1,0 +1,69 @@
+"""When `run --until-idle` ends, and what it says is left: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scriptorium.actors.assignment import queued_tickets
+from scriptorium.actors.health import Conditions
+from scriptorium.actors.planning import areas_to_ticket, spec_to_split
+from scriptorium.plan.ids import TicketId
+from scriptorium.plan.layout import TicketState
+from scriptorium.plan.snapshot import Snapshot
+
+
+def leftovers(snapshot: Snapshot, conditions: Conditions) -> tuple[str, ...]:
+    """A line for each thing that is left to do; none when everything is done.
+
+    Meant for a service in which nothing runs and nothing can be done without someone else.
+    """
+    return (
+        *_planning(snapshot),
+        *conditions.lines(),
+        *(f"unreadable: {problem.path}: {problem.reason}" for problem in snapshot.problems),
+        *_tickets(snapshot),
+    )
+
+
+def _planning(snapshot: Snapshot) -> Iterable[str]:
+    if snapshot.spec is None or snapshot.spec.is_placeholder:
+        yield "no spec: write one with `scriptorium plan`, or commit one with `scriptorium plan --from FILE`"
+        return
+    if spec_to_split(snapshot) is not None:
+        yield "the spec has not been split into areas"
+    elif snapshot.areas_from is not None and snapshot.areas_from.failed:
+        yield "planning failed: no usable areas came back for this spec (change the spec to try again)"
+    for area in areas_to_ticket(snapshot):
+        yield f"area {area.name} has not been ticketed"
+    for name, marker in sorted(snapshot.ticketed.items()):
+        area_now = snapshot.areas.get(name)
+        if marker.failed and area_now is not None and area_now.oid == marker.oid:
+            yield f"planning failed: area {name} gave no usable tickets (change areas/{name}.md to try again)"
+
+
+def _tickets(snapshot: Snapshot) -> Iterable[str]:
+    queued = queued_tickets(snapshot)
+    for file in sorted(snapshot.tickets.values(), key=lambda file: int(file.id)):
+        match file.state:
+            case TicketState.DONE:
+                continue
+            case TicketState.STUCK:
+                yield f"{file.id} stuck: {file.ticket.title}"
+            case TicketState.IN_PROGRESS:
+                where = "in the merge queue" if file.id in queued else "in progress"
+                yield f"{file.id} {where}: {file.ticket.title}"
+            case TicketState.OPEN:
+                waits = [_dependency(snapshot, depends) for depends in file.ticket.depends]
+                reasons = [reason for reason in waits if reason]
+                waiting = f"waits for {', '.join(reasons)}" if reasons else "open"
+                yield f"{file.id} {waiting}: {file.ticket.title}"
+
+
+def _dependency(snapshot: Snapshot, depends: TicketId) -> str | None:
+    file = snapshot.tickets.get(depends)
+    if file is None:
+        unreadable = any(f"/{depends}-" in problem.path for problem in snapshot.problems)
+        return f"{depends} ({'unreadable' if unreadable else 'missing'})"
+    if file.state is TicketState.DONE:
+        return None
+    return f"{depends} (stuck)" if file.state is TicketState.STUCK else depends

@@ -1,0 +1,257 @@
+"""The MergeQueue: lands one submission at a time, and only what passed its checks as it will land."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, assert_never
+
+import trio
+
+from scriptorium.actors import events
+from scriptorium.actors.attempts import must_park
+from scriptorium.actors.base_check import BaseCheck
+from scriptorium.actors.health import Blocked as BlockedLanding
+from scriptorium.actors.health import Health
+from scriptorium.actors.landing_message import landing_message
+from scriptorium.actors.merging import NextEntry, next_entry
+from scriptorium.actors.reconciler import Reconciler
+from scriptorium.actors.run_notes import checks_failed, conflicted, nothing_to_land, scriptorium_failed
+from scriptorium.actors.strikes import LIMIT, Strikes
+from scriptorium.actors.world import NoVerdict, View, World
+from scriptorium.code.evidence import Evidence, Result, Verdict, VerdictStore, evidence_for
+from scriptorium.code.exact import reset_to_commit
+from scriptorium.code.landing import BaseMoved, Blocked, Landed, finish_landing, land, make_landing_commit
+from scriptorium.code.merge import AlreadyLanded, Conflicted, Merged, NothingToLand, merge
+from scriptorium.code.settle import Settled, SettledAs, settle
+from scriptorium.code.worktrees import prepare_worktree
+from scriptorium.plan.ids import Oid, TicketId
+from scriptorium.plan.layout import TicketState
+from scriptorium.plan.notes import ReopenNote
+from scriptorium.plan.queue_entry import QueueEntry
+from scriptorium.plan.snapshot import TicketFile
+from scriptorium.plan.transitions import (
+    CompleteTicket,
+    ParkTicket,
+    PreconditionFailed,
+    ReopenTicket,
+    StartLanding,
+)
+
+SETTLE_AGAIN_SECONDS = 1.0
+
+
+class MergeQueue(Reconciler):
+    """Looks at: pending queue, base branch. Does: checks the base; merges, checks, lands or reopens.
+
+    A crash at any point is made right by the next start: the entry stays in the plan until the commit of
+    its outcome, and `settle` finishes a landing whose base has moved, or whose checkout was being moved.
+    """
+
+    name: ClassVar[str] = "merge-queue"
+
+    def __init__(self, world: World, verdicts: VerdictStore) -> None:
+        super().__init__(world)
+        self._verdicts = verdicts
+        self._base = BaseCheck(world, verdicts)
+        self._strikes = Strikes()
+        self._settled = False
+
+    async def reconcile(self, view: View) -> bool:
+        """Settle what an earlier life left, know the base's health, then take the next entry."""
+        if not self._settled:
+            self._settled = await self._settle(view)
+            if self._settled:
+                self.nudge()
+            else:
+                self.wake_at(trio.current_time() + SETTLE_AGAIN_SECONDS)
+            return not self._settled
+        if self.world.stopping.is_set():
+            return True
+        if view.tip is None:
+            self.world.conditions.set_health(Health(reason="it has no commit"))
+            return True
+        if not view.base_is_green:
+            return await self._look_at_base(view.tip)
+        return await self._take_next(view, view.tip)
+
+    async def _look_at_base(self, tip: Oid) -> bool:
+        if await self._base.is_green(tip):
+            self.nudge()  # checks may take half an hour: decide from a fresh look
+            return False
+        if self._base.next_look is not None:
+            self.wake_at(self._base.next_look)
+        return True
+
+    async def _take_next(self, view: View, tip: Oid) -> bool:
+        resting = self._strikes.resting()
+        following = next_entry(view.snapshot, self.world.crew.held, resting)
+        if following is None:
+            if view.snapshot.active is None:
+                self.world.conditions.set_blocked(None)
+            if resting:
+                self.wake_at(min(resting.values()))
+            return not resting
+        file = view.snapshot.tickets.get(following.entry.ticket)
+        try:
+            waits = file is not None and await self._take(following, file, tip)
+        except PreconditionFailed as changed:
+            self.world.events.publish(events.Trouble(f"merge queue: {changed}"))
+            waits = False
+        except Exception as error:  # one entry must not stop the others, whatever is wrong with it
+            # A landing that could not be undone leaves its ref, which would keep the others from landing.
+            self._settled = False
+            await self._strike(following.entry.ticket, error)
+            waits = False
+        if not waits:
+            self.nudge()
+        return waits
+
+    async def _strike(self, ticket: TicketId, error: Exception) -> None:
+        count = self._strikes.add(ticket)
+        self.world.events.publish(events.Trouble(f"landing {ticket} failed ({count} in a row): {error!r}"))
+        if count >= LIMIT:
+            self._strikes.forget(ticket)
+            note = scriptorium_failed(count, "while landing it", repr(error))
+            await self.world.plan.commit(ParkTicket(ticket, note))
+            self.world.events.publish(events.Parked(ticket, note.detail))
+
+    # ---- one entry
+
+    async def _take(self, following: NextEntry, file: TicketFile, tip: Oid) -> bool:
+        """Bring one entry to its outcome. True when it has to wait for someone else."""
+        entry = following.entry
+        if not following.started:
+            await self.world.plan.commit(StartLanding(entry.ticket))
+        merged = await self.world.offload(partial(merge, self.world.project, tip, entry.commit))
+        match merged:
+            case Merged():
+                return await self._check_and_land(entry, file, merged)
+            case Conflicted():
+                await self._hand_back(file, conflicted(merged, self.world.branch))
+            case NothingToLand():
+                await self._hand_back(file, nothing_to_land(self.world.branch))
+            case AlreadyLanded():
+                await self._complete(entry.ticket, merged.commit)
+            case _:
+                assert_never(merged)
+        return False
+
+    async def _check_and_land(self, entry: QueueEntry, file: TicketFile, merged: Merged) -> bool:
+        world = self.world
+        message = landing_message(file, entry)
+        commit = await world.offload(partial(make_landing_commit, world.project, merged, message))
+        verdict = await self._verdict(file, merged, commit)
+        if isinstance(verdict, NoVerdict):
+            raise CheckImpossible(verdict.reason)
+        if verdict.result is Result.RED:
+            await self._hand_back(file, checks_failed(verdict))
+            return False
+        return await self._land(file.id, commit, evidence_for(merged, verdict))
+
+    async def _verdict(self, file: TicketFile, merged: Merged, commit: Oid) -> Verdict | NoVerdict:
+        """What the checks say of the merged tree; a tree that has a verdict is not run again."""
+        world = self.world
+        key = await world.offload(partial(world.checks.key, merged.tree))
+        known = await world.offload(partial(self._verdicts.get, merged.tree, key))
+        if known is not None:
+            return known
+        world.events.publish(events.ChecksStarted(file.id))
+        verdict = await self._run_checks(file, merged, commit)
+        if isinstance(verdict, Verdict) and verdict.result is Result.RED:
+            verdict = await self._run_checks(file, merged, commit)
+        if isinstance(verdict, Verdict):
+            await world.offload(partial(self._verdicts.put, verdict))
+        return verdict
+
+    async def _run_checks(self, file: TicketFile, merged: Merged, commit: Oid) -> Verdict | NoVerdict:
+        folder = await self.world.offload(partial(self._checkout, file, merged, commit))
+        return await self.world.checks.run(merged.tree, folder, file.id)
+
+    def _checkout(self, file: TicketFile, merged: Merged, commit: Oid) -> Path:
+        """The ticket's worktree, made anew if it is gone, reset to exactly what would land."""
+        project = self.world.project
+        prepared = prepare_worktree(project, file.id, file.slug, merged.base, merge_base=False)
+        reset_to_commit(project, prepared.path, commit)
+        return prepared.path
+
+    async def _land(self, ticket: TicketId, commit: Oid, evidence: Evidence) -> bool:
+        world = self.world
+        landed = await world.offload(partial(land, world.project, world.branch, ticket, evidence, commit))
+        match landed:
+            case Landed():
+                world.conditions.set_blocked(None)
+                self._base.mark_green(landed.commit)
+                await self._complete(ticket, landed.commit)
+                return False
+            case BaseMoved():
+                return False
+            case Blocked():
+                return self._wait_for(ticket, landed.files)
+            case _:
+                assert_never(landed)
+
+    def _wait_for(self, ticket: TicketId, files: tuple[str, ...]) -> bool:
+        blocked = BlockedLanding(ticket, files)
+        if blocked != self.world.conditions.blocked:
+            self.world.conditions.set_blocked(blocked)
+            self.world.events.publish(events.LandingBlocked(ticket, files))
+        return True
+
+    async def _complete(self, ticket: TicketId, commit: Oid) -> None:
+        """The base contains it: say so in the plan, then drop the landing ref. A crash between is settled."""
+        await self.world.plan.commit(CompleteTicket(ticket, commit))
+        await self.world.offload(partial(finish_landing, self.world.project, ticket))
+        self._strikes.forget(ticket)
+        self.world.events.publish(events.Landed(ticket, commit))
+
+    async def _hand_back(self, file: TicketFile, note: ReopenNote) -> None:
+        self._strikes.forget(file.id)
+        if must_park(file.ticket.reopen_count, self.world.config.max_reopens):
+            await self.world.plan.commit(ParkTicket(file.id, note))
+            self.world.events.publish(events.Parked(file.id, note.detail))
+        else:
+            await self.world.plan.commit(ReopenTicket(file.id, note))
+            self.world.events.publish(events.Reopened(file.id, note.detail))
+
+    # ---- the start
+
+    async def _settle(self, view: View) -> bool:
+        """Finish what a landing of an earlier life had begun; False when that has to wait a moment."""
+        world = self.world
+        blocked: tuple[Settled, ...] = ()
+        for settled in await world.offload(partial(settle, world.project, world.branch)):
+            match settled.outcome:
+                case SettledAs.CONTAINED | SettledAs.FINISHED:
+                    await self._complete_if_open(view, settled)
+                case SettledAs.CHECK_AGAIN:
+                    what = (
+                        f"{settled.ticket}: its landing was cut short and is called off; it is checked again"
+                    )
+                    world.events.publish(events.Recovered(what))
+                case SettledAs.BLOCKED:
+                    blocked = (*blocked, settled)
+                case _:
+                    assert_never(settled.outcome)
+        if blocked:
+            self._wait_for(blocked[0].ticket, blocked[0].files)
+        elif world.conditions.blocked is not None:
+            world.conditions.set_blocked(None)
+        return not blocked
+
+    async def _complete_if_open(self, view: View, settled: Settled) -> None:
+        file = view.snapshot.tickets.get(settled.ticket)
+        if file is None or file.state is not TicketState.IN_PROGRESS:
+            await self.world.offload(partial(finish_landing, self.world.project, settled.ticket))
+            return
+        await self._complete(settled.ticket, settled.commit)
+        left = (
+            f"; changed meanwhile and left as they are: {', '.join(settled.files)}" if settled.files else ""
+        )
+        self.world.events.publish(
+            events.Recovered(f"{settled.ticket}: finished the landing that had begun{left}")
+        )
+
+
+class CheckImpossible(Exception):
+    """The checks could not be run to an answer; not the ticket's fault."""

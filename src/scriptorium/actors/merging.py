@@ -1,0 +1,43 @@
+"""Which entry of the merge queue is next: pure decisions of the MergeQueue."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from attrs import frozen
+
+from scriptorium.plan.ids import TicketId
+from scriptorium.plan.queue_entry import QueueEntry
+from scriptorium.plan.snapshot import Snapshot
+
+RECHECK_FIRST_SECONDS = 60.0
+RECHECK_CAP_SECONDS = 30 * 60.0
+
+
+@frozen
+class NextEntry:
+    """The entry to land, and whether `start landing` was committed for it already."""
+
+    entry: QueueEntry
+    started: bool
+
+
+def next_entry(
+    snapshot: Snapshot, held: Collection[TicketId], resting: Collection[TicketId] = ()
+) -> NextEntry | None:
+    """One at a time: the one that was begun, else the oldest whose agent's last process is gone.
+
+    `resting` are tickets that wait for a time after scriptorium itself failed on them.
+    """
+    if snapshot.active is not None:
+        return None if snapshot.active.ticket in resting else NextEntry(snapshot.active, started=True)
+    for entry in sorted(snapshot.pending, key=lambda entry: entry.number):
+        if entry.ticket not in held and entry.ticket not in resting:
+            return NextEntry(entry, started=False)
+    return None
+
+
+def recheck_wait_seconds(checks_in_a_row: int) -> float:
+    """How long to wait before a base branch that is not green is checked again (*Verdicts*): 1 min to 30."""
+    doublings = min(checks_in_a_row - 1, 10)
+    return min(RECHECK_FIRST_SECONDS * float(2**doublings), RECHECK_CAP_SECONDS)

@@ -1,0 +1,64 @@
+"""What a start puts right before anything new begins: processes, unpinned work, locks, scratch folders.
+
+Everything here may be cut off at any point and done again by the next start.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from scriptorium.actors.events import Event, Recovered, Trouble
+from scriptorium.actors.world import Role
+from scriptorium.code.capture import snapshot_work
+from scriptorium.code.locks import remove_stale_locks
+from scriptorium.code.pins import pin_work
+from scriptorium.code.places import ticket_of
+from scriptorium.code.repository import Project, branch_tip, open_repository
+from scriptorium.code.scratch import discard
+from scriptorium.harness.process import DeadRun, Runner
+from scriptorium.harness.records import RunRecord
+from scriptorium.runtime.offload import Offload
+
+
+async def recover(project: Project, branch: str, runner: Runner, offload: Offload) -> list[Event]:
+    """Kill what an earlier service left running, pin what it was working on, drop its stale locks.
+
+    Must run while the single-instance lock is held and before anything is started. Returns the news.
+    """
+    news: list[Event] = []
+    for dead in await runner.sweep_dead_service():
+        record = dead.record
+        news.append(_ended(dead))
+        if record.facts.role == Role.CODING.value:
+            news += await offload(partial(_pin, project, branch, record))
+    for lock in await offload(partial(remove_stale_locks, project, branch)):
+        news.append(Recovered(f"removed the stale lock {lock}"))
+    await offload(partial(discard, project.state_dir / "scratch"))
+    return news
+
+
+def _ended(dead: DeadRun) -> Event:
+    subject = _subject(dead.record)
+    if not dead.all_gone:
+        return Trouble(f"processes of the run {subject} of an earlier service cannot be killed")
+    killed = f", killed {dead.killed} processes" if dead.killed else ""
+    return Recovered(f"cleared away the run {subject} of an earlier service{killed}")
+
+
+def _subject(record: RunRecord) -> str:
+    return record.facts.ticket or record.facts.area or record.facts.role or record.run_id
+
+
+def _pin(project: Project, branch: str, record: RunRecord) -> list[Event]:
+    """Pin what the run's worktree holds. The record lies in a folder that agents can write: it is data."""
+    worktree = Path(record.facts.worktree or "")
+    ticket = ticket_of(project, worktree)
+    if ticket is None or ticket != record.facts.ticket:
+        return []
+    repository = open_repository(project)
+    work = snapshot_work(project, worktree, ticket, base=branch_tip(repository, branch))
+    if work is None:
+        return []
+    pin_work(repository, ticket, work.commit)
+    return [Recovered(f"{ticket}: pinned the work in progress of the run that was cut short")]

@@ -1,0 +1,120 @@
+"""The supervision tree of one service: starts the actors on a World, waits for the end, stops them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+import trio
+from attrs import frozen
+
+from scriptorium.actors.architect import Architect
+from scriptorium.actors.assigner import Assigner
+from scriptorium.actors.events import ServiceStopping
+from scriptorium.actors.idle import leftovers
+from scriptorium.actors.manager import Manager
+from scriptorium.actors.merge_queue import MergeQueue
+from scriptorium.actors.messages import LookAgain
+from scriptorium.actors.news import MAILBOX_CAPACITY
+from scriptorium.actors.reconciler import Reconciler
+from scriptorium.actors.watcher import ref_files, watch
+from scriptorium.actors.world import World
+from scriptorium.code.evidence import VerdictStore
+from scriptorium.plan.refs import PLAN_REF
+from scriptorium.plan.snapshot import Snapshot
+from scriptorium.runtime import ChildSpec, Supervisor
+
+STOP_GRACE_LIMIT_SECONDS = 10.0
+"""Of the 15 s of the contract *Signals*, at most this is for the agents; the rest is for everybody else."""
+SETTLE_SECONDS = 2.0
+"""After the agents' grace: to kill, pin and write down."""
+
+
+@frozen
+class Report:
+    """How a service ended: with `until_idle` what is left to do; a service that was stopped says nothing."""
+
+    leftovers: tuple[str, ...] = ()
+    stopped: bool = False
+
+
+async def run_actors(world: World, verdicts: VerdictStore, *, until_idle: bool, stop: trio.Event) -> Report:
+    """Run the actors until `stop` is set, or (`until_idle`) until nothing can be done without someone else.
+
+    Whatever ends it, the actors are stopped in the reverse order of their start and no agent or check is
+    left running. Raises `SupervisorFailed` when an actor crashes again and again.
+    """
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch, world.news, partial(_watched, world))
+        async with (
+            Supervisor("agents", events=world.events, concurrent_stop=True) as agents,
+            Supervisor("scriptorium", events=world.events) as supervisor,
+        ):
+            for spec in _children(world, verdicts, agents):
+                world.news.expect(spec.id)
+            for spec in _children(world, verdicts, agents):
+                await supervisor.start_child(spec)
+            report = await _end(world, until_idle=until_idle, stop=stop)
+            await _wind_down(world, report)
+        nursery.cancel_scope.cancel()
+    return report
+
+
+def _children(world: World, verdicts: VerdictStore, agents: Supervisor) -> Iterable[ChildSpec[LookAgain]]:
+    factories: tuple[tuple[str, Callable[[], Reconciler]], ...] = (
+        (MergeQueue.name, partial(MergeQueue, world, verdicts)),
+        (Assigner.name, partial(Assigner, world, agents)),
+        (Manager.name, partial(Manager, world)),
+        (Architect.name, partial(Architect, world)),
+    )
+    for name, factory in factories:
+        yield ChildSpec(id=name, factory=factory, mailbox_capacity=MAILBOX_CAPACITY, stop_grace_seconds=1.0)
+
+
+def _watched(world: World) -> Iterable[Path]:
+    yield from ref_files(world.project.git_dir, (PLAN_REF, f"refs/heads/{world.branch}"))
+    if world.conditions.blocked is not None:
+        yield world.project.git_dir / "index"
+        yield world.project.git_dir / "index.lock"
+        for file in world.conditions.blocked.files:
+            yield world.project.root / file
+
+
+async def _end(world: World, *, until_idle: bool, stop: trio.Event) -> Report:
+    """Wait for the stop, or for idleness if that is asked for."""
+    report = Report(stopped=True)
+
+    async def watch_for_idleness() -> None:
+        nonlocal report
+        snapshot = await _idle(world)
+        report = Report(leftovers(snapshot, world.conditions))
+        nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        if until_idle:
+            nursery.start_soon(watch_for_idleness)
+        await stop.wait()
+        nursery.cancel_scope.cancel()
+    return report
+
+
+async def _idle(world: World) -> Snapshot:
+    """Wait until every actor has seen the present state of everything and nobody is at work."""
+    while True:
+        changed = world.news.next_change()
+        if world.crew.is_empty:
+            view = await world.look(afresh=True)
+            if world.news.all_rest(view.seen) and world.crew.is_empty:
+                return view.snapshot
+        await changed.wait()
+
+
+async def _wind_down(world: World, report: Report) -> None:
+    """No new work; the agents get their grace, then what they did is pinned and written down."""
+    if report.stopped:
+        world.events.publish(ServiceStopping("asked to"))
+    world.stopping.set()
+    grace = min(world.config.stop_grace_seconds, STOP_GRACE_LIMIT_SECONDS)
+    with trio.move_on_after(grace + SETTLE_SECONDS):
+        await world.crew.dismissed()

@@ -1,0 +1,42 @@
+"""Notices what others do: a tick of a second that costs a few `stat` calls and publishes changes as news."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import trio
+
+from scriptorium.actors.news import News
+
+TICK_SECONDS = 1.0
+
+
+def _stat(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def ref_files(git_dir: Path, refs: Iterable[str]) -> tuple[Path, ...]:
+    """The files whose change means that one of these refs may have moved."""
+    return (git_dir / "packed-refs", *(git_dir / ref for ref in refs))
+
+
+async def watch(news: News, files: Callable[[], Iterable[Path]]) -> None:
+    """Publish news whenever one of the files changes. Runs until cancelled.
+
+    `files` is asked at every tick, as what is worth watching changes: the plan and base refs always, and the
+    files that block a landing while one waits.
+    """
+    before: dict[Path, tuple[int, int, int] | None] = {}
+    while True:
+        now = {path: _stat(path) for path in files()}
+        if any(path not in before or before[path] != found for path, found in now.items()):
+            # A path that is new here may have changed before it was first looked at: that is news too.
+            news.publish()
+        before = now
+        await trio.sleep(TICK_SECONDS)

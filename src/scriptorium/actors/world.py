@@ -1,0 +1,186 @@
+"""The seams and the shared facts that the actors are given: nothing here decides anything.
+
+Git, processes, wall time and randomness are reached only through a World, so that a test or an embedding
+program can put others in their place.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+import pygit2
+import trio
+from attrs import define, field, frozen
+
+from scriptorium.actors.crew import Crew
+from scriptorium.actors.health import Conditions, Health, HealthState
+from scriptorium.actors.news import News
+from scriptorium.code.evidence import Verdict
+from scriptorium.code.repository import Project, branch_tip
+from scriptorium.config import Config
+from scriptorium.harness.interface import AgentOutcome
+from scriptorium.plan.ids import AreaName, Oid, TicketId
+from scriptorium.plan.snapshot import Snapshot
+from scriptorium.plan.store import PlanStore
+from scriptorium.runtime import EventStream
+from scriptorium.runtime.offload import Offload
+from scriptorium.server import SubmitAnswer
+
+
+class Role(Enum):
+    """What an agent process is for; the value is `SCRIPTORIUM_ROLE`."""
+
+    ARCHITECT = "architect"
+    MANAGER = "manager"
+    CODING = "coding"
+
+
+@frozen
+class AgentJob:
+    """One process of an agent: everything that is told to it, and where its output goes."""
+
+    role: Role
+    run_id: str
+    prompt: str
+    cwd: Path
+    log: Path
+    attempt: int
+    ticket: TicketId | None = None
+    area: AreaName | None = None
+    branch: str | None = None
+    resume: str | None = None
+
+
+SubmitToRun = Callable[[str], Awaitable[SubmitAnswer]]
+"""Takes the summary of a submission of one run; answers as the MCP tool does."""
+
+
+class AgentRunner(Protocol):
+    """Starts agents. The real one starts processes; an embedded one may be a function."""
+
+    def harness_name(self, role: Role) -> str:
+        """The name of the harness that runs this role."""
+        ...
+
+    def model(self, role: Role) -> str | None:
+        """The model that the config names for this role, None for the harness's own default."""
+        ...
+
+    async def run(self, job: AgentJob, *, submit: SubmitToRun | None, stop: trio.Event) -> AgentOutcome:
+        """Run one agent to its end.
+
+        When `stop` is set it is asked to end, and made to after a grace. On return, and when cancelled,
+        no process of the run is left and its token is dead. Never raises for what the agent does.
+        """
+        ...
+
+
+@frozen
+class NoVerdict:
+    """The checks could not be run to an answer: not the tree's fault, and not stored."""
+
+    reason: str
+
+
+class Checks(Protocol):
+    """Runs the checks."""
+
+    def key(self, tree: Oid) -> str:
+        """What is checked on this tree; verdicts are kept by tree and key."""
+        ...
+
+    async def run(self, tree: Oid, folder: Path, subject: str) -> Verdict | NoVerdict:
+        """Run the checks once in a folder that holds exactly this tree. Cancelled, nothing is left running.
+
+        `subject` names what is checked, for the log: a ticket id or `base`.
+        """
+        ...
+
+
+@frozen
+class View:
+    """What a decision is made from: one snapshot, the base branch's tip, and what is known of it."""
+
+    snapshot: Snapshot
+    tip: Oid | None
+    health: Health
+    generation: int
+
+    @property
+    def seen(self) -> tuple[Oid, Oid | None]:
+        """Where the two refs were."""
+        return (self.snapshot.commit, self.tip)
+
+    @property
+    def base_is_green(self) -> bool:
+        """Whether work may go on."""
+        return self.health.state is HealthState.GREEN
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+def rfc3339(time: datetime) -> str:
+    """A UTC time as RFC 3339, whole seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def new_run_id() -> str:
+    """An id that no run on this machine had before: 128 random bits."""
+    return secrets.token_hex(16)
+
+
+@define(eq=False)
+class World:
+    """Seams and shared facts of one running service."""
+
+    project: Project
+    config: Config
+    branch: str
+    plan: PlanStore
+    agents: AgentRunner
+    checks: Checks
+    offload: Offload
+    news: News
+    crew: Crew
+    conditions: Conditions
+    events: EventStream
+    now: Callable[[], datetime] = utc_now
+    new_run_id: Callable[[], str] = new_run_id
+    stopping: trio.Event = field(factory=trio.Event)
+    _looking: trio.Lock = field(factory=trio.Lock, init=False)
+    _view: View | None = field(default=None, init=False)
+
+    @property
+    def scratch_dir(self) -> Path:
+        """The planners' scratch folders; whatever is in it at start-up is left over and goes."""
+        return self.project.state_dir / "scratch"
+
+    async def look(self, *, afresh: bool = False) -> View:
+        """What is, as of the latest news; read once for all that look at the same news.
+
+        What another program changed is news within a tick of the watcher. `afresh` reads now: for what must
+        not be a second old. The generation is taken first, so that news while reading counts as new.
+        """
+        async with self._looking:
+            generation = self.news.generation
+            if afresh or self._view is None or self._view.generation != generation:
+                snapshot = await self.plan.read()
+                tip = await self.offload(self.read_tip)
+                self._view = View(snapshot, tip, self.conditions.health.of(tip), generation)
+            return self._view
+
+    def read_tip(self) -> Oid | None:
+        """The base branch's tip, from git."""
+        return branch_tip(pygit2.Repository(str(self.project.git_dir)), self.branch)
+
+    def timestamp(self) -> str:
+        """The time as RFC 3339 in UTC, whole seconds."""
+        return rfc3339(self.now())

@@ -1,0 +1,76 @@
+"""The command line's front door: small, because everything that it imports is paid for by every command.
+
+What a command needs is imported when it is called. Whatever goes wrong ends as one clear line on stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run ``scriptorium`` with these arguments (default: the process's own) and return its exit code.
+
+    0 success, 1 the thing asked for failed, 2 wrong usage, 78 bad configuration. Prints; raises nothing.
+    """
+    try:
+        code = _command(sys.argv[1:] if arguments is None else arguments)
+        # Here and not at the interpreter's end, where a full disk or a closed pipe could not be told.
+        sys.stdout.flush()
+    except BaseException as error:
+        from scriptorium.cli.failure import tell  # noqa: PLC0415
+
+        return tell(error)
+    return code
+
+
+def _command(arguments: list[str]) -> int:
+    if arguments == ["--version"]:
+        from scriptorium import __version__  # noqa: PLC0415
+
+        sys.stdout.write(f"scriptorium {__version__}\n")
+        return 0
+    from scriptorium.cli.words import command_first, plain_options  # noqa: PLC0415
+
+    words = command_first(arguments)
+    _only_linux()
+    if words[:1] == ["run"]:
+        return _run(words)
+    if words[:1] in (["status"], ["worktrees"]) and (options := plain_options(words[1:])) is not None:
+        return _looked_at_often(words[0], *options)
+    from scriptorium.cli.app import dispatch  # noqa: PLC0415
+
+    return dispatch(words)
+
+
+def _only_linux() -> None:
+    if sys.platform != "linux":
+        from scriptorium.cli.failure import Failure  # noqa: PLC0415
+
+        raise Failure(
+            f"runs on Linux only, and this is {sys.platform}; use a Linux machine, a container or WSL 2"
+        )
+
+
+def _run(words: list[str]) -> int:
+    """``run``: a signal must end it well at any moment, so the handlers come before the slow imports."""
+    from scriptorium.cli.signals import gate  # noqa: PLC0415
+
+    gate.install()
+    try:
+        from scriptorium.cli.app import dispatch  # noqa: PLC0415
+
+        return dispatch(words)
+    finally:
+        gate.close()
+
+
+def _looked_at_often(command: str, at: str, as_json: bool) -> int:
+    """``status`` and ``worktrees``, which scripts call again and again, without the cost of typer."""
+    if command == "status":
+        from scriptorium.cli.status import status  # noqa: PLC0415
+
+        return status(at, as_json=as_json)
+    from scriptorium.cli.worktrees import worktrees  # noqa: PLC0415
+
+    return worktrees(at, as_json=as_json)

@@ -1,0 +1,206 @@
+"""The commands and their options, for typer. What each does is in a file of its own, imported when called."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scriptorium import __version__
+
+app = typer.Typer(
+    name="scriptorium",
+    # None keeps rich, which takes longer to import than most commands run, out of help and errors.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="Turns a written spec into landed code with a crew of AI coding agents.",
+    epilog="""
+\b
+Examples, in the order of a first day:
+  scriptorium --init              make the plan branch in this repository
+  scriptorium plan "A parser ..." write the spec with an agent
+  scriptorium plan --from spec.md or commit one that is written already
+  scriptorium run                 work until stopped with Ctrl-C
+  scriptorium status              what is open, in progress and done
+
+\b
+Every command takes -C PATH, before or after its name: the repository (default: here, looked for
+upward as git does). Exit codes: 0 done, 1 failed, 2 wrong usage, 78 bad scriptorium.json.
+""",
+)
+
+At = Annotated[str, typer.Option("-C", metavar="PATH", help="The repository.", show_default="here")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"scriptorium {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The options before the command; ``-C`` and ``--init`` have been moved away already."""
+
+
+@app.command(
+    epilog="""
+\b
+Examples:
+  scriptorium --init
+  scriptorium init ~/src/project
+"""
+)
+def init(
+    path: Annotated[str, typer.Argument(metavar="[PATH]", help="A folder in the repository.")] = ".",
+    at: At = ".",
+) -> int:
+    """Make the plan branch (also: scriptorium --init [PATH])."""
+    from scriptorium.cli.init import init as command  # noqa: PLC0415
+
+    return command(at, path)
+
+
+@app.command(
+    epilog="""
+\b
+Examples:
+  scriptorium run                        until Ctrl-C or SIGTERM
+  scriptorium run --until-idle           until there is nothing left to do
+  scriptorium run --port 0 -C ~/project  at any free port
+"""
+)
+def run(
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Listen there; 0 for any free port.")
+    ] = None,
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="End when nothing more can be done.")
+    ] = False,
+    at: At = ".",
+) -> int:
+    """Plan, code and land until stopped."""
+    from scriptorium.cli.run import run as command  # noqa: PLC0415
+
+    return command(at, port=port, until_idle=until_idle)
+
+
+@app.command(
+    epilog="""
+\b
+Examples:
+  scriptorium status
+  scriptorium status --json | jq .tickets.open
+"""
+)
+def status(at: At = ".", as_json: Json = False) -> int:
+    """Show tickets, agents, the merge queue and the base branch."""
+    from scriptorium.cli.status import status as command  # noqa: PLC0415
+
+    return command(at, as_json=as_json)
+
+
+@app.command(
+    epilog="""
+\b
+Examples:
+  scriptorium plan                       talk about the spec
+  scriptorium plan "Add a parser for ..."  one answer, and the spec is committed
+  scriptorium plan --from spec.md        commit this spec, no agent
+  generate-spec | scriptorium plan --from -
+"""
+)
+def plan(
+    prompt: Annotated[str | None, typer.Argument(help="What the spec is to say.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FILE", help="A spec that is written already; - is stdin."),
+    ] = None,
+    at: At = ".",
+) -> int:
+    """Write the spec with an agent, or commit one."""
+    if source is not None:
+        if prompt is not None:
+            raise typer.BadParameter("give a prompt or --from FILE, not both")
+        from scriptorium.cli.plan import plan_from  # noqa: PLC0415
+
+        return plan_from(at, source)
+    from scriptorium.cli.plan_session import plan_session  # noqa: PLC0415
+
+    return plan_session(at, prompt)
+
+
+@app.command(
+    epilog="""
+\b
+Examples:
+  scriptorium worktrees
+  scriptorium worktrees --json
+"""
+)
+def worktrees(at: At = ".", as_json: Json = False) -> int:
+    """List the worktrees with their tickets and branches."""
+    from scriptorium.cli.worktrees import worktrees as command  # noqa: PLC0415
+
+    return command(at, as_json=as_json)
+
+
+@app.command(
+    epilog="""
+\b
+Example, for an agent without an MCP client:
+  scriptorium submit "Add the parser, with tests for empty input"
+"""
+)
+def submit(
+    summary: Annotated[str, typer.Argument(metavar="SUMMARY", help="What was done, and why.")],
+    at: Annotated[
+        str, typer.Option("-C", metavar="PATH", help="Taken as by every command; the run decides.")
+    ] = ".",
+) -> int:
+    """Hand in the work of the agent run that this is called from."""
+    del at  # the token says whose work it is, wherever this is called
+    from scriptorium.cli.submit import submit as command  # noqa: PLC0415
+
+    return command(summary)
+
+
+@app.command(
+    epilog="""
+\b
+Examples:
+  scriptorium demo
+  scriptorium demo --keep
+"""
+)
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the sample repository there.")] = False,
+    at: Annotated[
+        str, typer.Option("-C", metavar="PATH", help="Taken as by every command; the demo makes its own.")
+    ] = ".",
+) -> int:
+    """See it work on a sample repository, without a key."""
+    del at  # the sample repository is made in a temporary folder
+    from scriptorium.cli.demo import demo as command  # noqa: PLC0415
+
+    return command(keep=keep)
+
+
+def dispatch(words: list[str]) -> int:
+    """Parse the words, call the command, return its exit code. Usage errors are raised, not printed."""
+    group = typer.main.get_group(app)
+    name = words[0] if words else ""
+    # A command is called past its group: typer would read the group's options through pydantic, which
+    # takes longer to import than `--help` may take.
+    if (command := group.commands.get(name)) is not None:
+        outcome = command.main(args=words[1:], prog_name=f"scriptorium {name}", standalone_mode=False)
+    else:
+        outcome = group.main(args=words, prog_name="scriptorium", standalone_mode=False)
+    return outcome if isinstance(outcome, int) else 0

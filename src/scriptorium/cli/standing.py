@@ -1,0 +1,108 @@
+"""How a repository stands, gathered for ``status``: plan branch, live agents, base branch, service.
+
+Nothing here takes a lock or waits: while ``run`` works, or is dead, or never ran.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pygit2
+from attrs import frozen
+
+from scriptorium.cli.tally import Tally, read_tally
+from scriptorium.code.check_commands import check_commands
+from scriptorium.code.evidence import Result, Verdict, VerdictStore, checks_key
+from scriptorium.code.repository import (
+    NoBaseBranch,
+    Project,
+    UnbornBase,
+    base_branch,
+    branch_tip,
+    open_repository,
+)
+from scriptorium.config import Config
+from scriptorium.harness.records import RunRecord, ServiceRecord, read_records, read_service_record
+from scriptorium.plan.ids import Oid
+
+AGENT_ROLES = ("architect", "manager", "coding")
+CONDITION_LIMIT_BYTES = 1024 * 1024
+
+
+@frozen
+class Base:
+    """The base branch: its name (None when it cannot be told: ``problem``), tip, and what is known of it."""
+
+    branch: str | None
+    oid: Oid | None
+    health: str
+    no_checks: bool = False
+    problem: str = ""
+
+
+@frozen
+class Standing:
+    """One moment of a repository. ``service`` and ``agents`` are those that live."""
+
+    plan: Tally
+    agents: Sequence[RunRecord]
+    base: Base
+    service: ServiceRecord | None
+    conditions: Sequence[str]
+
+
+def look(project: Project, config: Config) -> Standing | None:
+    """How the repository stands now; None when it has no plan branch. Raises RefError for a broken one."""
+    repo = open_repository(project)
+    plan = read_tally(repo)
+    if plan is None:
+        return None
+    service = read_service_record(project.state_dir / "service.json")
+    live = service if service is not None and service.alive else None
+    return Standing(
+        plan=plan,
+        agents=_live_agents(project),
+        base=_base(project, config, repo),
+        service=live,
+        conditions=_conditions(project.state_dir / "condition.json") if live is not None else (),
+    )
+
+
+def _live_agents(project: Project) -> list[RunRecord]:
+    records = read_records(project.state_dir / "runs")
+    agents = [record for record in records if record.facts.role in AGENT_ROLES and record.alive]
+    return sorted(agents, key=lambda record: (record.facts.ticket or "", record.started, record.run_id))
+
+
+def _conditions(path: Path) -> tuple[str, ...]:
+    """What the running service says halts it; nothing while the file is just being written."""
+    try:
+        with path.open("rb") as file:
+            said = json.loads(file.read(CONDITION_LIMIT_BYTES))["lines"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ()
+    return tuple(line for line in said if isinstance(line, str)) if isinstance(said, list) else ()
+
+
+def _base(project: Project, config: Config, repo: pygit2.Repository) -> Base:
+    try:
+        branch = base_branch(repo, config.base_branch)
+    except UnbornBase as error:
+        return Base(error.branch, None, "unknown")
+    except NoBaseBranch as error:
+        return Base(None, None, "unknown", problem=str(error))
+    tip = branch_tip(repo, branch)
+    verdict = _verdict(project, config, repo, tip) if tip is not None else None
+    if verdict is None:
+        return Base(branch, tip, "unknown")
+    health = "green" if verdict.result is Result.GREEN else "red"
+    return Base(branch, tip, health, no_checks=verdict.no_checks)
+
+
+def _verdict(project: Project, config: Config, repo: pygit2.Repository, tip: Oid) -> Verdict | None:
+    """What is known of the tip's tree under the checks that the configuration asks for."""
+    tree = Oid(str(repo[tip].peel(pygit2.Tree).id))
+    key = checks_key(check_commands(repo, tree, config.checks))
+    return VerdictStore(project.state_dir / "verdicts").get(tree, key)
