@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pygit2
 import pytest
+from attrs import field, frozen
 
 from scriptorium.plan.audit import Finding, Severity, audit_history
-from scriptorium.plan.ids import Oid, TicketId
+from scriptorium.plan.ids import AreaName, Oid, TicketId
 from scriptorium.plan.message import Kind, Message, Trailer, parse_message
 from scriptorium.plan.notes import ReopenNote, ReopenReason
 from scriptorium.plan.queue_entry import QueueEntry
@@ -19,11 +21,9 @@ from scriptorium.plan.transitions import ParkArea, ParkSpec, ParkTicket, RecordR
 from .plans import CORE, DOCS, OID_A, OID_B, REOPENED, Plan, draft_text, run_note, ticket_text
 
 ONE, TWO = TicketId("0001"), TicketId("0002")
-OPEN, IN_PROGRESS, DONE = (
-    "tickets/open/0001-one.md",
-    "tickets/in-progress/0001-one.md",
-    "tickets/done/0001-one.md",
-)
+OPEN = "tickets/open/0001-one.md"
+IN_PROGRESS = "tickets/in-progress/0001-one.md"
+DONE = "tickets/done/0001-one.md"
 OURS = ("scriptorium", "scriptorium@localhost")
 TEXT = ticket_text().encode()
 
@@ -51,7 +51,7 @@ def lived(plan: Plan) -> Plan:
     spec = plan.repository.commit(UpdateSpec("Build more.\n", from_architect=True)).spec
     assert spec is not None
     plan.repository.commit(ParkSpec(spec.oid))
-    plan.areas(CORE, DOCS, *[area for area in plan.snapshot.areas if area not in {CORE, DOCS}])
+    plan.areas(CORE, DOCS)
     plan.assign(ONE)
     return plan
 
@@ -62,8 +62,8 @@ def test_what_the_transitions_make_is_found_in_order(lived: Plan) -> None:
     lived.land(ONE)
     lived.assign(TWO)
     lived.by_hand({"areas/more.md": b"More.\n"})
-    oid = lived.snapshot.areas[next(area for area in lived.snapshot.areas if area == "more")].oid
-    lived.repository.commit(ParkArea(next(area for area in lived.snapshot.areas if area == "more"), oid))
+    more = AreaName("more")
+    lived.repository.commit(ParkArea(more, lived.snapshot.areas[more].oid))
     (note,) = findings(lived)
     assert (note.severity, note.rule, note.path) == (Severity.NOTE, "hand-edit", "areas/more.md")
 
@@ -116,59 +116,79 @@ def render(kind: Kind, name: str = "", **trailers: str) -> str:
     return Message(kind, name, tuple((Trailer(key), value) for key, value in trailers.items())).render()
 
 
-ASSIGN_TWO = {"tickets/in-progress/0002-two.md": TEXT}
-TWO_OPEN = ("tickets/open/0002-two.md",)
+TWO_OPEN = "tickets/open/0002-two.md"
+TWO_ASSIGNED = {"tickets/in-progress/0002-two.md": TEXT}
+ASSIGNED = {"Ticket": "0002", "From": "open", "To": "in-progress"}
+COMPLETED = {"Ticket": "0001", "From": "in-progress", "To": "done"}
+RECORDED = render(Kind.RECORD_RUN, "0001-one", Ticket="0001", Attempt="1")
+ENQUEUED = render(Kind.ENQUEUE, "0001", Ticket="0001", Queue="0002")
+ENTRY = QueueEntry(2, ONE, "b", Oid("c" * 40), "")
+NEW = {"tickets/open/0009-x.md": TEXT}
+DOCS_FAILED = {"tickets/.areas/docs": f"{OID_A} failed\n".encode()}
+
+
+@frozen
+class Forged:
+    """A commit in scriptorium's name: its message, what it changes, the rule that it breaks."""
+
+    rule: str
+    message: str
+    writes: Mapping[str, bytes] = field(factory=dict)
+    removes: tuple[str, ...] = ()
+
+
+SPEC = {"spec.md": b"x\n"}
 FORGED = {
-    "an unknown subject": ("scriptorium: tidy up", {"spec.md": b"x\n"}, (), "unknown-subject"),
-    "a subject that goes on": ("scriptorium: update spec for fun", {"spec.md": b"x\n"}, (), "wrong-subject"),
-    "another file too": (render(Kind.UPDATE_SPEC), {"spec.md": b"x\n", "areas/core.md": b"x"}, (), "foreign-change"),
-    "nothing at all": (render(Kind.UPDATE_SPEC), {}, (), "empty"),
-    "a second beginning": (render(Kind.INITIALIZE), {"spec.md": b"x\n"}, (), "first-commit"),
-    "a move without trailers": (render(Kind.ASSIGN, "0002-two"), ASSIGN_TWO, TWO_OPEN, "no-move"),
-    "another From": (
-        render(Kind.ASSIGN, "0002-two", Ticket="0002", From="stuck", To="in-progress"), ASSIGN_TWO, TWO_OPEN, "wrong-trailer",
+    "an unknown subject": Forged("unknown-subject", "scriptorium: tidy up", SPEC),
+    "a subject that goes on": Forged("wrong-subject", "scriptorium: update spec for fun", SPEC),
+    "another file too": Forged("foreign-change", render(Kind.UPDATE_SPEC), SPEC | {"areas/core.md": b"x"}),
+    "nothing at all": Forged("empty", render(Kind.UPDATE_SPEC)),
+    "a second beginning": Forged("first-commit", render(Kind.INITIALIZE), SPEC),
+    "no trailers": Forged("no-move", render(Kind.ASSIGN, "0002-two"), TWO_ASSIGNED, (TWO_OPEN,)),
+    "another From": Forged(
+        "wrong-trailer",
+        render(Kind.ASSIGN, "0002-two", **(ASSIGNED | {"From": "stuck"})),
+        TWO_ASSIGNED,
+        (TWO_OPEN,),
     ),
-    "another name": (
-        render(Kind.ASSIGN, "0002-other", Ticket="0002", From="open", To="in-progress"), ASSIGN_TWO, TWO_OPEN, "wrong-subject",
+    "another name": Forged(
+        "wrong-subject", render(Kind.ASSIGN, "0002-other", **ASSIGNED), TWO_ASSIGNED, (TWO_OPEN,)
     ),
-    "an illegal move": (
+    "an illegal move": Forged(
+        "illegal-move",
         render(Kind.COMPLETE, "0002", Ticket="0002", From="open", To="done", Landed=OID_A),
-        {"tickets/done/0002-two.md": TEXT}, TWO_OPEN, "illegal-move",
+        {"tickets/done/0002-two.md": TEXT},
+        (TWO_OPEN,),
     ),
-    "no landed commit": (
-        render(Kind.COMPLETE, "0001", Ticket="0001", From="in-progress", To="done"), {DONE: TEXT}, (IN_PROGRESS,), "wrong-trailer",
+    "no landed commit": Forged(
+        "wrong-trailer", render(Kind.COMPLETE, "0001", **COMPLETED), {DONE: TEXT}, (IN_PROGRESS,)
     ),
-    "two moves in one": (
-        render(Kind.COMPLETE, "0001", Ticket="0001", From="in-progress", To="done", Landed=OID_A),
-        {DONE: TEXT} | ASSIGN_TWO, (IN_PROGRESS, *TWO_OPEN), "foreign-change",
+    "two moves in one": Forged(
+        "foreign-change",
+        render(Kind.COMPLETE, "0001", **COMPLETED, Landed=OID_A),
+        {DONE: TEXT} | TWO_ASSIGNED,
+        (IN_PROGRESS, TWO_OPEN),
     ),
-    "a move in a record": (
-        render(Kind.RECORD_RUN, "0001-one", Ticket="0001", Attempt="1"), {DONE: TEXT}, (IN_PROGRESS,), "illegal-move",
+    "a move in a record": Forged("illegal-move", RECORDED, {DONE: TEXT}, (IN_PROGRESS,)),
+    "a lost ticket": Forged("ticket-lost", RECORDED, {}, (IN_PROGRESS,)),
+    "an id below": Forged(
+        "id-not-rising",
+        render(Kind.CREATE_TICKETS, Area="core", Ticket="0000"),
+        {"tickets/open/0000-x.md": TEXT},
     ),
-    "a lost ticket": (render(Kind.RECORD_RUN, "0001-one", Ticket="0001", Attempt="1"), {}, (IN_PROGRESS,), "ticket-lost"),
-    "an id below": (
-        render(Kind.CREATE_TICKETS, Area="core", Ticket="0000"), {"tickets/open/0000-x.md": TEXT}, (), "id-not-rising",
-    ),
-    "an id unsaid": (
-        render(Kind.CREATE_TICKETS, Area="core"), {"tickets/open/0009-x.md": TEXT}, (), "wrong-trailer",
-    ),
-    "a queue number again": (
-        render(Kind.ENQUEUE, "0001", Ticket="0001", Queue="0002"),
-        {"queue/merge/pending/0002-0001.md": QueueEntry(2, ONE, "b", Oid("c" * 40), "").render().encode()}, (), "queue-number",
-    ),
-    "another's marker": (
-        render(Kind.PARK_AREA, "core", Area="core"), {"tickets/.areas/docs": f"{OID_A} failed\n".encode()}, (), "foreign-change",
-    ),
-}  # fmt: skip
+    "an id unsaid": Forged("wrong-trailer", render(Kind.CREATE_TICKETS, Area="core"), NEW),
+    "a queue number again": Forged("queue-number", ENQUEUED, {ENTRY.path: ENTRY.render().encode()}),
+    "another's marker": Forged("foreign-change", render(Kind.PARK_AREA, "core", Area="core"), DOCS_FAILED),
+}
 
 
 @pytest.mark.req("V1-33", "V1-14")
 @pytest.mark.parametrize("name", FORGED)
 def test_a_commit_in_our_name_is_held_to_what_it_says(lived: Plan, name: str) -> None:
-    message, writes, removes, rule = FORGED[name]
+    forged = FORGED[name]
     assert errors(lived) == set()
-    commit = lived.by_hand(writes, removes, message=message, author=OURS)
-    assert rule in {finding.rule for finding in findings(lived) if finding.commit == commit}
+    commit = lived.by_hand(forged.writes, forged.removes, message=forged.message, author=OURS)
+    assert forged.rule in {finding.rule for finding in findings(lived) if finding.commit == commit}
 
 
 @pytest.mark.req("V1-14")

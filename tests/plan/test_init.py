@@ -14,7 +14,7 @@ from scriptorium.plan.ids import Oid
 from scriptorium.plan.init import PlanExists, initialize
 from scriptorium.plan.layout import KEPT_FOLDERS
 from scriptorium.plan.reading import PlanReader
-from scriptorium.plan.refs import PLAN_REF, RefError, read_ref
+from scriptorium.plan.refs import PLAN_REF, RefError, RefLocked, read_ref
 from scriptorium.plan.spec import PLACEHOLDER
 
 from .plans import Plan
@@ -95,13 +95,13 @@ def test_of_two_at_once_one_makes_it(tmp_path: Path) -> None:
     git_dir = Path(pygit2.init_repository(str(tmp_path)).path)
     start = threading.Barrier(2)
     made: list[Oid] = []
-    refused: list[PlanExists] = []
+    refused: list[Exception] = []
 
     def make(second: float) -> None:
         start.wait()
         try:
             made.append(initialize(git_dir, now=lambda: second))
-        except PlanExists as error:
+        except (PlanExists, RefLocked) as error:
             refused.append(error)
 
     threads = [threading.Thread(target=make, args=(second,)) for second in (1.0, 2.0)]

@@ -80,7 +80,7 @@ class PlanMachine(RuleBasedStateMachine):
         self.attempt(UpdateAreas(spec.oid, {CORE: f"Core {self.texts}.\n"}), legal=True)
         before = set(self.plan.snapshot.tickets)
         area = self.plan.snapshot.areas[CORE]
-        self.plan.tickets(**{f"t{n}": draft_text(f"Ticket {self.texts} {n}") for n in range(count)})
+        self.plan.tickets(CORE, **{f"t{n}": draft_text(f"Ticket {self.texts} {n}") for n in range(count)})
         self.commits += 1
         new = set(self.plan.snapshot.tickets) - before
         assert len(new) == count
@@ -167,7 +167,4 @@ PlanMachine.TestCase.settings = settings(
 )
 
 
-@pytest.mark.slow
-@pytest.mark.req("V1-32", "V1-33")
-class TestModel(PlanMachine.TestCase):  # type: ignore[name-defined,misc]
-    """Run by pytest."""
+TestModel = pytest.mark.slow(pytest.mark.req("V1-32", "V1-33")(PlanMachine.TestCase))

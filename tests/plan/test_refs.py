@@ -111,6 +111,32 @@ def test_an_error_after_the_ref_moved_is_no_failure(repo: pygit2.Repository, com
     assert read_ref(repo, NAME) == commits[1]
 
 
+def test_a_refusal_is_no_success_though_another_wrote_the_same(
+    repo: pygit2.Repository, commits: list[Oid]
+) -> None:
+    compare_and_swap(repo, NAME, new=commits[0], old=None)
+
+    class Refuses:
+        """Between the look and the lock another writer moves the ref, to the very same commit."""
+
+        def lookup_reference(self, name: str) -> Any:
+            reference = repo.lookup_reference(name)
+
+            class Reference:
+                type, target = reference.type, reference.target
+
+                def set_target(self, new: Oid, message: str) -> None:
+                    repo.lookup_reference(name).set_target(new, message)
+                    reference.set_target(new, message)
+
+            return Reference()
+
+    refusing: Any = Refuses()
+    with pytest.raises(RefMoved) as moved:
+        compare_and_swap(refusing, NAME, new=commits[1], old=commits[0])
+    assert (moved.value.tip, moved.value.in_doubt) == (commits[1], False)
+
+
 def test_an_error_that_left_the_ref_is_a_failure(repo: pygit2.Repository, commits: list[Oid]) -> None:
     compare_and_swap(repo, NAME, new=commits[0], old=None)
     with pytest.raises(RefError, match="could not be written"):

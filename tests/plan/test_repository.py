@@ -288,13 +288,29 @@ def test_a_commit_that_landed_in_spite_of_an_error_is_not_made_again(
     def moves_then_fails(repo: pygit2.Repository, name: str, **arguments: Any) -> None:
         compare_and_swap(repo, name, **arguments)
         plan.by_hand({"areas/docs.md": b"By hand.\n"})
-        raise RefMoved(name, expected=arguments["old"], tip=read_ref(repo, name))
+        raise RefMoved(name, expected=arguments["old"], tip=read_ref(repo, name), in_doubt=True)
 
     monkeypatch.setattr(repository_module, "compare_and_swap", moves_then_fails)
     after = plan.repository.commit(AddLine("once"))
     assert plan.length() == 3
     assert plan.git("log", "-1", "--format=%H", f"{PLAN_REF}~1") == after.commit
     assert plan.text("spec.md").count("once") == 1
+
+
+def test_the_same_commit_by_another_writer_is_not_taken_for_our_own(plan: Plan) -> None:
+    """In one second two services may make the very same object; only one of them assigned the ticket."""
+    ticket = plan.with_ticket()
+    first, second = (PlanRepository(plan.git_dir, now=lambda: 1_700_000_000) for _ in range(2))
+    assign = AssignTicket(ticket, "b", "w")
+
+    class Overtaken:
+        def apply(self, snapshot: Snapshot) -> Edits:
+            edits = assign.apply(snapshot)
+            first.commit(assign)
+            return edits
+
+    with pytest.raises(PreconditionFailed):
+        second.commit(Overtaken())
 
 
 def test_a_failed_commit_leaves_the_branch_and_the_next_one_works(plan: Plan) -> None:

@@ -62,7 +62,6 @@ async def test_a_refusal_is_the_callers_and_the_next_one_works(plan: Plan) -> No
     assert (await store.commit(AddLine("x"))).spec is not None
 
 
-@pytest.mark.req("V1-34")
 async def test_cancelled_at_any_checkpoint_it_is_before_or_after(plan: Plan) -> None:
     ticket = plan.with_ticket()
     transition = AssignTicket(ticket, "b", "w")

@@ -6,8 +6,8 @@ repository. What comes back is read without following a link, and is bounded.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -15,12 +15,15 @@ from pathlib import Path, PurePosixPath
 import pygit2
 from attrs import frozen
 
+from scriptorium.code.removal import Trash
 from scriptorium.plan.ids import Oid
 
 FILE_LIMIT_BYTES = 1024 * 1024
 """A planned document larger than this is not read."""
 ENTRY_LIMIT = 10_000
 """Directory entries that are looked at, so that a planner that fills its folder costs a bounded time."""
+TOTAL_LIMIT_BYTES = 64 * 1024 * 1024
+"""What is read in all: far more than any plan, far less than the memory of the service."""
 
 
 @frozen
@@ -37,7 +40,8 @@ class Returned:
 
     `files` are the regular files of readable size, new and old; `changed` the paths whose content is new or
     different; `removed` exported paths that are gone; `odd` what is neither file nor folder, or is too large.
-    `exported_paths` were there before the planner came.
+    `exported_paths` were there before the planner came. `overfull`: there is more than is looked at, so that
+    nothing can be said of what is missing here.
     """
 
     exported_paths: frozenset[str]
@@ -45,13 +49,14 @@ class Returned:
     changed: frozenset[str]
     removed: frozenset[str]
     odd: tuple[str, ...]
+    overfull: bool = False
 
 
 def export(git_dir: Path, commit: Oid, root: Path) -> Scratch:
     """Write the tree of the plan commit to the new folder `root`, with an empty `.git` beside it.
 
     A left-over folder of that name (a crash in an earlier life) is removed first. Only blobs are written,
-    as plain files: a link in the tree would be a way out of the folder.
+    as plain files: a link in the tree, or a name that git would not write, would be a way out of the folder.
     """
     discard(root)
     root.mkdir(parents=True, mode=0o700)
@@ -69,7 +74,9 @@ def export(git_dir: Path, commit: Oid, root: Path) -> Scratch:
 
 def _blobs(tree: pygit2.Tree, under: PurePosixPath) -> Iterator[tuple[PurePosixPath, pygit2.Blob]]:
     for entry in tree:
-        path = under / (entry.name or "")
+        if entry.name in {None, "", ".", ".."} or "/" in entry.name or entry.name.lower() == ".git":
+            continue  # agents can write the plan branch's objects by hand
+        path = under / entry.name
         if isinstance(entry, pygit2.Tree):
             yield from _blobs(entry, path)
         elif isinstance(entry, pygit2.Blob) and entry.filemode != pygit2.enums.FileMode.LINK:
@@ -80,38 +87,43 @@ def read_back(scratch: Scratch) -> Returned:
     """Look at what the planner left. Links are never followed; `.git` is not looked at."""
     files: dict[str, bytes] = {}
     odd: list[str] = []
-    for path, entry in _entries(scratch.root):
+    total = 0
+    entries, overfull = _entries(scratch.root)
+    for path, entry in entries:
         content = _read(entry)
+        total += len(content or b"")
+        if total > TOTAL_LIMIT_BYTES:
+            overfull = True
+            break
         if content is None:
             odd.append(path)
         else:
             files[path] = content
     changed = frozenset(path for path, content in files.items() if scratch.exported.get(path) != content)
     removed = frozenset(scratch.exported.keys() - files.keys() - set(odd))
-    return Returned(frozenset(scratch.exported), files, changed, removed, tuple(odd))
+    return Returned(frozenset(scratch.exported), files, changed, removed, tuple(odd), overfull)
 
 
-def _entries(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Everything below `root` but folders and the top `.git`, path and entry, at most `ENTRY_LIMIT`."""
+def _entries(root: Path) -> tuple[list[tuple[str, os.DirEntry[str]]], bool]:
+    """Everything below `root` but folders and the top `.git`, by path, and whether there was too much."""
+    found: list[tuple[str, os.DirEntry[str]]] = []
     seen = 0
     pending = [""]
     while pending:
         folder = pending.pop()
-        try:
-            listing = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
-        except OSError:
-            continue
-        for entry in listing:
-            seen += 1
-            if seen > ENTRY_LIMIT:
-                return
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            if path == ".git":
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                pending.append(path)
-            else:
-                yield path, entry
+        with contextlib.suppress(OSError), os.scandir(root / folder) as listing:
+            for entry in listing:
+                seen += 1
+                if seen > ENTRY_LIMIT:
+                    return found, True
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                if path == ".git":
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(path)
+                else:
+                    found.append((path, entry))
+    return sorted(found, key=lambda pair: pair[0]), False
 
 
 def _read(entry: os.DirEntry[str]) -> bytes | None:
@@ -129,6 +141,15 @@ def _read(entry: os.DirEntry[str]) -> bytes | None:
 
 def discard(root: Path) -> None:
     """Remove a scratch folder, if it is there. What cannot be removed is left for the next start."""
-    if root.is_symlink():
-        root.unlink()
-    shutil.rmtree(root, ignore_errors=True)
+    if os.path.lexists(root):
+        with contextlib.suppress(OSError), Trash(os.fsencode(root.parent)) as trash:
+            trash.take(os.fsencode(root))
+
+
+def discard_all(folder: Path) -> None:
+    """Remove all that is in the folder of scratch folders: none of them is in use."""
+    if folder.is_symlink():
+        folder.unlink()
+    if folder.is_dir():
+        for left in list(folder.iterdir()):
+            discard(left)

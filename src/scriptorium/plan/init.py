@@ -11,7 +11,7 @@ from scriptorium.plan.ids import Oid
 from scriptorium.plan.layout import KEEP, KEPT_FOLDERS, SPEC
 from scriptorium.plan.message import Kind, Message
 from scriptorium.plan.objects import open_repository
-from scriptorium.plan.refs import PLAN_REF, RefError, RefMoved, compare_and_swap, read_ref
+from scriptorium.plan.refs import PLAN_REF, RefError, RefLocked, RefMoved, compare_and_swap, read_ref
 from scriptorium.plan.repository import write_commit
 from scriptorium.plan.spec import PLACEHOLDER
 
@@ -41,6 +41,9 @@ def initialize(git_dir: Path, *, now: Callable[[], float] = time.time) -> Oid:
     commit = write_commit(repo, write_tree(repo, None, edits), (), edits.message, now())
     try:
         compare_and_swap(repo, PLAN_REF, new=commit, old=None, message="scriptorium")
-    except RefMoved as error:
+    except (RefMoved, RefLocked) as error:
+        # Another process that is making it holds the lock for a moment; a lock that stays is named.
+        if read_ref(repo, PLAN_REF) is None:
+            raise
         raise PlanExists(git_dir) from error
     return commit

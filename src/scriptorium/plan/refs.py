@@ -19,7 +19,10 @@ from scriptorium.plan.ids import Oid
 PLAN_REF: Final = "refs/heads/scriptorium/plan"
 """The ref of the plan branch."""
 
+# libgit2 tells its errors apart by these words alone, as pygit2 passes them on.
 _LOCK_ERROR = re.compile(r"failed to (?:lock file|create locked file) '(?P<path>.+)'")
+_LOCK_HELD = re.compile(r"^failed to lock file|File exists")
+_MISMATCH: Final = "old reference value does not match"
 
 
 class RefError(Exception):
@@ -27,13 +30,18 @@ class RefError(Exception):
 
 
 class RefMoved(RefError):
-    """The ref was not where the caller last saw it: look at `tip` and decide again."""
+    """The ref was not where the caller last saw it: look at `tip` and decide again.
 
-    def __init__(self, name: str, *, expected: Oid | None, tip: Oid | None) -> None:
+    `in_doubt` when an error left open whether the write took place before somebody else moved the ref on:
+    then what was to be written may be in the history of `tip`.
+    """
+
+    def __init__(self, name: str, *, expected: Oid | None, tip: Oid | None, in_doubt: bool = False) -> None:
         super().__init__(f"{name} is at {tip or 'nothing'}, not at {expected or 'nothing'}")
         self.name = name
         self.expected = expected
         self.tip = tip
+        self.in_doubt = in_doubt
 
 
 class RefLocked(RefError):
@@ -139,11 +147,16 @@ def _settle(
 ) -> None:
     """Return when the write took place in spite of `error`; else raise what is true."""
     tip = read_ref(repo, name)
-    if tip == new:
-        return
-    _require(name, expected=old, tip=tip, cause=error)
     locked = _LOCK_ERROR.search(str(error))
-    if locked is not None and (str(error).startswith("failed to lock") or "File exists" in str(error)):
+    if locked is not None and not _LOCK_HELD.search(str(error)):
+        locked = None
+    # Refused for certain: if the ref is at `new` all the same, another writer wrote that very object.
+    refused = locked is not None or _MISMATCH in str(error)
+    if tip == new and not refused:
+        return
+    if tip != old:
+        raise RefMoved(name, expected=old, tip=tip, in_doubt=not refused) from error
+    if locked is not None:
         raise RefLocked(name, Path(locked["path"])) from error
     raise RefError(f"{name} could not be written: {error}") from error
 
@@ -156,9 +169,9 @@ def _expect(repo: pygit2.Repository, name: str, old: Oid) -> pygit2.Reference:
     return reference
 
 
-def _require(name: str, *, expected: Oid | None, tip: Oid | None, cause: Exception | None = None) -> None:
+def _require(name: str, *, expected: Oid | None, tip: Oid | None) -> None:
     if tip != expected:
-        raise RefMoved(name, expected=expected, tip=tip) from cause
+        raise RefMoved(name, expected=expected, tip=tip)
 
 
 def _lookup(repo: pygit2.Repository, name: str) -> pygit2.Reference | None:

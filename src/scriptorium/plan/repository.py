@@ -112,11 +112,12 @@ class PlanRepository(PlanReader):
             compare_and_swap(self._repo, PLAN_REF, new=after.commit, old=before.commit, message="scriptorium")
         except RefMoved as error:
             # An update can fail after the ref moved, and another writer build on it before we look.
-            if error.tip is None or not self._contains(error.tip, after.commit, before.commit):
+            landed = error.in_doubt and self._contains(error.tip, after.commit, before.commit)
+            if not landed:
                 raise
 
-    def _contains(self, tip: Oid, commit: Oid, until: Oid) -> bool:
-        here: Oid | None = tip
+    def _contains(self, tip: Oid | None, commit: Oid, until: Oid) -> bool:
+        here = tip
         for _ in range(MAX_COMMITS_SINCE):
             if here is None or here == until:
                 return False

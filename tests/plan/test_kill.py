@@ -1,0 +1,84 @@
+"""Killed at any step of a transition, the plan is as before or as after; nothing in between, nothing lost."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scriptorium.plan.audit import Severity, audit_history
+from scriptorium.plan.ids import TicketId
+from scriptorium.plan.layout import TicketState
+from scriptorium.plan.reading import PlanReader
+from scriptorium.plan.refs import PLAN_REF
+from scriptorium.plan.repository import PlanRepository
+from scriptorium.plan.transitions import CompleteTicket, PreconditionFailed
+
+from .plans import OID_B, Plan
+
+ONE = TicketId("0001")
+COMPLETE_ONCE = f"""\
+import sys
+from pathlib import Path
+from scriptorium.plan.refs import enable_fsync
+enable_fsync()
+from scriptorium.plan.repository import PlanRepository
+from scriptorium.plan.transitions import CompleteTicket
+PlanRepository(Path(sys.argv[1])).commit(CompleteTicket("0001", "{OID_B}"))
+"""
+
+
+def killed_at(step: int, git_dir: Path) -> bool:
+    """Complete the ticket in a process that is killed at its `step`th rename, link or sync; was it?"""
+    inject = f"inject=rename,link,fsync:signal=KILL:when={step}"
+    tracer = ["strace", "-f", "-o", "/dev/null", "-e", "trace=rename,link,fsync", "-e", inject]
+    done = subprocess.run(
+        [*tracer, sys.executable, "-c", COMPLETE_ONCE, str(git_dir)], capture_output=True, check=False
+    )
+    assert done.returncode in {0, -signal.SIGKILL, 128 + signal.SIGKILL}, done.stderr
+    return done.returncode != 0
+
+
+@pytest.mark.slow
+@pytest.mark.req("V1-34")
+@pytest.mark.skipif(shutil.which("strace") is None, reason="killing at a system call takes strace")
+def test_killed_at_every_durable_step(plan: Plan, tmp_path: Path) -> None:
+    plan.with_ticket()
+    plan.assign(ONE)
+    before = plan.enqueue(ONE)
+    outcomes: list[TicketState | None] = []
+    for step in range(1, 100):
+        copy = tmp_path / str(step)
+        shutil.copytree(plan.root, copy)
+        was_killed = killed_at(step, copy / ".git")
+        snapshot = PlanReader(copy / ".git").read()
+        state = snapshot.state_of(ONE)
+        outcomes.append(state)
+        assert snapshot.problems == ()
+        assert (snapshot.commit == before.commit) == (state is TicketState.IN_PROGRESS)
+        assert (snapshot.pending == ()) == (state is TicketState.DONE)
+        assert [f for f in audit_history(copy / ".git") if f.severity is Severity.ERROR] == []
+        argv = ["git", "-C", str(copy), "fsck", "--strict"]
+        fsck = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert (fsck.returncode, "error" in fsck.stderr) == (0, False)
+        (copy / ".git" / f"{PLAN_REF}.lock").unlink(missing_ok=True)
+        finish(copy / ".git")
+        if not was_killed:
+            break
+    assert outcomes[0] is TicketState.IN_PROGRESS
+    assert outcomes[-1] is TicketState.DONE
+    assert len(outcomes) > 10
+
+
+def finish(git_dir: Path) -> None:
+    """What the next start does: the same transition again, which is done, or is found done."""
+    repository = PlanRepository(git_dir)
+    try:
+        repository.commit(CompleteTicket(ONE, OID_B))
+    except PreconditionFailed as failed:
+        assert "is done" in failed.reason
+    assert repository.read().state_of(ONE) is TicketState.DONE
