@@ -1,0 +1,310 @@
+"""``status``: the exact text and JSON of the contract, from git and records alone."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scriptorium.cli import main
+from scriptorium.code.check_commands import check_commands
+from scriptorium.code.evidence import Result, Verdict, VerdictStore, checks_key
+from scriptorium.code.repository import discover, open_repository
+from scriptorium.harness.proc import read_stat
+from scriptorium.harness.records import RunFacts, RunRecord, write_record, write_service_record
+from scriptorium.plan.ids import Oid
+from scriptorium.plan.layout import TicketState
+
+from .conftest import Scriptorium
+from .planned import commit, move, plan_of
+from .test_init import contents, git
+
+pytestmark = pytest.mark.req("V1-29")
+
+
+@pytest.fixture
+def planned(repo: Path) -> Path:
+    """Nine tickets: five open, one waiting in the queue, two done, one stuck."""
+    plan = plan_of(repo, 9)
+    move(plan, 1, TicketState.DONE)
+    move(plan, 2, TicketState.DONE)
+    move(plan, 3, TicketState.STUCK)
+    move(plan, 4, TicketState.IN_PROGRESS, queued=True)
+    return repo
+
+
+def tip(root: Path) -> str:
+    return git(root, "rev-parse", "main")
+
+
+def running(root: Path, run_id: str, facts: RunFacts, *, alive: bool = True) -> None:
+    """A run record, of this very process when the run is to be alive."""
+    stat = read_stat(os.getpid())
+    assert stat is not None
+    record = RunRecord(run_id, facts, "2024-05-06T07:08:09Z", ("agent",))
+    write_record(
+        root / ".scriptorium" / "runs",
+        record.with_process(stat.pid, stat.start_time + (0 if alive else 1)),
+        durable=False,
+    )
+
+
+def verdict(
+    root: Path, result: Result, *, no_checks: bool = False, checks: tuple[str, ...] | None = None
+) -> None:
+    """What the service would have written about the base branch's tip."""
+    repo = open_repository(discover(root))
+    tree = Oid(git(root, "rev-parse", "main^{tree}"))
+    key = checks_key(check_commands(repo, tree, checks))
+    VerdictStore(root / ".scriptorium" / "verdicts").put(Verdict(tree, key, result, no_checks=no_checks))
+
+
+def text(root: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    assert main(["status", "-C", str(root)]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    return shown.out.splitlines()
+
+
+def document(root: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    assert main(["status", "--json", "-C", str(root)]) == 0
+    loaded: dict[str, object] = json.loads(capsys.readouterr().out)
+    return loaded
+
+
+CODING = RunFacts(
+    role="coding",
+    ticket="0005",
+    branch="scriptorium/ticket-0005",
+    worktree=".scriptorium/worktrees/tickets/0005-ticket-4",
+    harness="codex",
+    attempt=2,
+)
+
+
+def test_an_empty_plan(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan_of(repo, 0)
+    assert text(repo, capsys) == [
+        "Open: 0",
+        "In Progress: 0",
+        "Done: 0",
+        "Active Agent: none",
+        "Merge Queue: nothing waits",
+        f"Base: main at {tip(repo)[:12]}, unknown",
+        "Service: not running",
+    ]
+
+
+def test_the_text(planned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    running(planned, "a", CODING)
+    running(planned, "b", RunFacts(role="manager", area="core", harness="codex", attempt=1))
+    running(planned, "c", RunFacts(role="check", worktree="x"))
+    running(planned, "d", CODING, alive=False)
+    verdict(planned, Result.GREEN)
+    record = write_service_record(
+        planned / ".scriptorium" / "service.json", endpoint="http://127.0.0.1:8097", started="now"
+    )
+    said = {"lines": ["landing of 0004 blocked by a\x1b.txt"]}
+    (planned / ".scriptorium" / "condition.json").write_text(json.dumps(said))
+    assert text(planned, capsys) == [
+        "Open: 5",
+        "In Progress: 1",
+        "Done: 2",
+        "Stuck: 1",
+        "Active Agent: manager for core",
+        "  Harness: codex",
+        "  Attempt: 1",
+        "  Started: 2024-05-06T07:08:09Z",
+        f"  PID: {os.getpid()}",
+        "Active Agent: 0005",
+        "  Branch: scriptorium/ticket-0005",
+        "  Worktree: .scriptorium/worktrees/tickets/0005-ticket-4",
+        "  Harness: codex",
+        "  Attempt: 2",
+        "  Started: 2024-05-06T07:08:09Z",
+        f"  PID: {os.getpid()}",
+        "Merge Queue: 0004",
+        f"Base: main at {tip(planned)[:12]}, green",
+        f"Service: running, pid {record.pid}, http://127.0.0.1:8097",
+        "landing of 0004 blocked by a\\x1b.txt",
+    ]
+
+
+def test_the_json(planned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    running(planned, "a", CODING)
+    verdict(planned, Result.RED)
+    write_service_record(planned / ".scriptorium" / "service.json", endpoint="http://[::1]:1", started="now")
+    assert document(planned, capsys) == {
+        "tickets": {"open": 5, "in-progress": 1, "done": 2, "stuck": 1},
+        "agents": [
+            {
+                "ticket": "0005",
+                "branch": "scriptorium/ticket-0005",
+                "worktree": ".scriptorium/worktrees/tickets/0005-ticket-4",
+                "harness": "codex",
+                "attempt": 2,
+                "started": "2024-05-06T07:08:09Z",
+                "pid": os.getpid(),
+            }
+        ],
+        "queue": {"pending": ["0004"], "active": None},
+        "base": {"branch": "main", "oid": tip(planned), "health": "red"},
+        "service": {"running": True, "pid": os.getpid(), "endpoint": "http://[::1]:1"},
+    }
+
+
+def test_a_landing_ticket_is_active_and_no_longer_pending(
+    planned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from scriptorium.plan.ids import TicketId
+    from scriptorium.plan.repository import PlanRepository
+    from scriptorium.plan.transitions import StartLanding
+
+    PlanRepository(planned / ".git").commit(StartLanding(TicketId("0004")))
+    assert document(planned, capsys)["queue"] == {"pending": [], "active": "0004"}
+    assert "Merge Queue: nothing waits; landing 0004" in text(planned, capsys)
+
+
+def test_a_service_that_died_is_not_running_and_its_words_are_not_repeated(
+    planned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = planned / ".scriptorium" / "service.json"
+    write_service_record(path, endpoint="http://127.0.0.1:1", started="now")
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "start_time": record["start_time"] + 1}))
+    (planned / ".scriptorium" / "condition.json").write_text('{"lines": ["old news"]}')
+    assert text(planned, capsys)[-1] == "Service: not running"
+    assert document(planned, capsys)["service"] == {"running": False, "pid": None, "endpoint": None}
+
+
+@pytest.mark.parametrize("damage", ["", "[]", '{"lines": 5}', '{"lines": [5, "told"]}', "\xff", "[" * 9999])
+def test_a_damaged_record_is_passed_over(
+    planned: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    state = planned / ".scriptorium"
+    write_service_record(state / "service.json", endpoint="http://127.0.0.1:1", started="now")
+    (state / "condition.json").write_text(damage, encoding="latin-1")
+    (state / "runs").mkdir()
+    (state / "runs" / "x.json").write_text(damage, encoding="latin-1")
+    (state / "verdicts").mkdir()
+    shown = text(planned, capsys)
+    assert [line for line in shown if not line.startswith(("Service", "told"))][-1].startswith("Base")
+
+
+def test_the_verdict_is_of_the_tip_and_of_the_checks_that_are_set(
+    planned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def health() -> object:
+        base = document(planned, capsys)["base"]
+        assert isinstance(base, dict)
+        return base["health"]
+
+    assert health() == "unknown"
+    verdict(planned, Result.GREEN)
+    assert health() == "green"
+    (planned / "scriptorium.json").write_text('{"checks": ["make lint"]}')
+    assert health() == "unknown"
+    verdict(planned, Result.RED, checks=("make lint",))
+    assert health() == "red"
+    commit(planned, {"Makefile": "test:\n\t@false\n"})
+    assert health() == "unknown"
+
+
+def test_nothing_to_run_is_said(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan_of(repo, 1)
+    commit(repo, {"README": "no makefile\n"})
+    verdict(repo, Result.GREEN, no_checks=True)
+    assert text(repo, capsys)[-2] == f"Base: main at {tip(repo)[:12]}, green (no checks)"
+
+
+def test_a_base_that_cannot_be_told_is_said_and_fails_nothing(
+    planned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (planned / "scriptorium.json").write_text('{"baseBranch": "missing"}')
+    assert text(planned, capsys)[-2].startswith("Base: not known: ")
+    assert document(planned, capsys)["base"] == {"branch": None, "oid": None, "health": "unknown"}
+
+
+def test_files_that_are_none_of_the_plan_are_named(planned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index = {"GIT_INDEX_FILE": str(planned / "plan-index")}
+    environment = {**os.environ, **index, "GIT_AUTHOR_NAME": "P", "GIT_AUTHOR_EMAIL": "p@example.org",
+                   "GIT_COMMITTER_NAME": "P", "GIT_COMMITTER_EMAIL": "p@example.org"}  # fmt: skip
+
+    def by_hand(*words: str, given: str = "") -> str:
+        done = subprocess.run(
+            ["git", *words],
+            cwd=planned,
+            env=environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    by_hand("read-tree", "scriptorium/plan")
+    blob = by_hand("hash-object", "-w", "--stdin", given="odd")
+    for path in ("tickets/open/notes.txt", "tickets/open/12-x.md", "queue/merge/active.md"):
+        by_hand("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+    made = by_hand("commit-tree", "-p", "scriptorium/plan", "-m", "by hand", by_hand("write-tree"))
+    by_hand("update-ref", "refs/heads/scriptorium/plan", made)
+    shown = text(planned, capsys)
+    assert shown[0] == "Open: 5"
+    assert [
+        line.partition(": ")[2].partition(": ")[0] for line in shown if line.startswith("Unreadable")
+    ] == [
+        "tickets/open/12-x.md",
+        "tickets/open/notes.txt",
+        "queue/merge/active.md",
+    ]
+
+
+def test_without_a_plan_it_says_what_to_do(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "-C", str(repo)]) == 1
+    assert capsys.readouterr().err.endswith("make it with: scriptorium --init\n")
+
+
+@pytest.mark.req("V1-00d")
+def test_a_faulty_configuration_is_exit_78_with_every_fault(
+    planned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (planned / "scriptorium.json").write_text('{"agents": {"coding": {"modle": 1}}, "checks": "make"}')
+    assert main(["status", "-C", str(planned)]) == 78
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[0] == (
+        'scriptorium: scriptorium.json: agents.coding.modle: unknown key (did you mean "model"?)'
+    )
+    assert len(shown) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.req("V1-00a")
+def test_it_changes_nothing_and_waits_for_no_lock(scriptorium: Scriptorium, planned: Path) -> None:
+    (planned / ".scriptorium").mkdir()
+    with (planned / ".scriptorium" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (planned / ".git" / "refs" / "heads" / "scriptorium" / "plan.lock").touch()
+        (planned / ".git" / "index.lock").touch()
+        before = contents(planned)
+        done = scriptorium("status", cwd=planned / ".scriptorium")
+        asked_again = scriptorium("-C", str(planned), "status", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Open: 5\nIn Progress: 1\nDone: 2\nStuck: 1\nActive Agent: none\n")
+    assert json.loads(asked_again.stdout)["tickets"]["open"] == 5
+    assert contents(planned) == before
+
+
+@pytest.mark.slow
+def test_the_short_way_and_the_parser_s_way_give_the_same(
+    planned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from scriptorium.cli.app import dispatch
+
+    assert main(["status", "-C", str(planned), "--json"]) == 0
+    short = capsys.readouterr().out
+    assert dispatch(["status", "-C", str(planned), "--json"]) == 0
+    assert capsys.readouterr().out == short
