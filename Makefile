@@ -98,7 +98,7 @@ integration-test: $(VENV)/.dev $(VENV)/.codex
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy --explicit-package-bases src tests
+	$(BIN)/mypy --explicit-package-bases src tests benchmarks
 	$(BIN)/lint-imports --no-logo --no-cache
 	@$(MAKE) --no-print-directory test
 
