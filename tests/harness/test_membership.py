@@ -7,14 +7,15 @@ import os
 import pytest
 
 from scriptorium.harness.membership import Clues, ProcessId, members, unclaimed_orphans
-from scriptorium.harness.proc import Stat, ancestors, carries_mark, read_stat, scan
+from scriptorium.harness.proc import Marked, Stat, Table, ancestors, read_mark, read_stat, scan
+from scriptorium.harness.runtree import Registry, RunTree
 
 SERVICE = 50
 
 
 def table(*rows: tuple[int, int, int, int]) -> dict[int, Stat]:
     """Rows of (pid, parent, session, start time); the group is the session's."""
-    return {pid: Stat(pid, "S", parent, session, session, start) for pid, parent, session, start in rows}
+    return {pid: Stat(pid, b"S", parent, session, session, start) for pid, parent, session, start in rows}
 
 
 WORLD = table(
@@ -76,6 +77,30 @@ def test_children_in_our_own_session_are_never_orphans() -> None:
     assert unclaimed_orphans(rows, own=SERVICE, not_before=0, others=[]) == frozenset()
 
 
+def test_a_member_that_ended_during_a_look_calls_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It may have started a child after the list of processes was read, and died before it was looked at.
+    leader = Stat(2**22 + 1, b"Z", 1, 2**22 + 1, 2**22 + 1, 10**9)
+    monkeypatch.setattr("scriptorium.harness.runtree.scan", lambda: Table({leader.pid: leader}, torn=False))
+    tree = RunTree("no-such-run", Registry(), leader=ProcessId.of(leader), not_before=0)
+    assert tree.strike().restless
+    assert not tree.strike().restless
+    known = RunTree("no-such-run", Registry(), leader=ProcessId.of(leader), not_before=0)
+    known.note_end_of_leader()
+    assert not known.strike().restless
+
+
+def test_a_torn_look_calls_for_another_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Table] = []
+
+    def torn() -> Table:
+        looks.append(Table({}, torn=True))
+        return looks[-1]
+
+    monkeypatch.setattr("scriptorium.harness.runtree.scan", torn)
+    assert RunTree("no-such-run", Registry(), not_before=0).end_now(60.0) == 0
+    assert len(looks) == 3
+
+
 def test_this_process_as_proc_shows_it() -> None:
     me = read_stat(os.getpid())
     assert me is not None
@@ -92,9 +117,47 @@ def test_a_name_with_parentheses_and_spaces_is_read_past() -> None:
     line = b"42 (a) R 1 (b\n) S 7 8 9 " + b" ".join(b"%d" % number for number in range(7, 60))
     stat = _parse_stat(42, line)
     assert stat is not None
-    assert (stat.state, stat.parent, stat.group, stat.session, stat.start_time) == ("S", 7, 8, 9, 22)
+    assert (stat.state, stat.parent, stat.group, stat.session, stat.start_time) == (b"S", 7, 8, 9, 22)
 
 
 def test_what_cannot_be_read_is_nobody_and_unmarked() -> None:
     assert read_stat(2**22 + 1) is None
-    assert not carries_mark(2**22 + 1, "x")
+    assert read_mark(2**22 + 1, "x") is Marked.NO
+
+
+@pytest.mark.parametrize(
+    ("environment", "state", "sizes", "expected"),
+    [
+        (b"A=1\0SCRIPTORIUM_RUN=r1\0", b"S", (b"9", b"9"), Marked.YES),
+        (b"SCRIPTORIUM_RUN=r1", b"S", (b"9", b"9"), Marked.YES),
+        (b"SCRIPTORIUM_RUN=r12\0", b"S", (b"9", b"9"), Marked.NO),
+        (b"XSCRIPTORIUM_RUN=r1\0", b"S", (b"9", b"9"), Marked.NO),
+        (b"", b"S", (b"9", b"9"), Marked.NO),  # an empty environment
+        (b"", b"S", (b"0", b"0"), Marked.NO),  # a kernel thread
+        (b"", b"Z", (b"9", b"0"), Marked.NO),
+        (b"", b"R", (b"9", b"0"), Marked.UNSETTLED),  # in execve
+    ],
+)
+def test_a_mark_is_read_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+    environment: bytes,
+    state: bytes,
+    sizes: tuple[bytes, bytes],
+    expected: Marked,
+) -> None:
+    fields = [state, *[b"1"] * 49]
+    fields[20], fields[48] = sizes  # of the memory; the end of the environment in it
+    files = {"/proc/7/environ": environment, "/proc/7/stat": b"7 (a b) " + b" ".join(fields)}
+    monkeypatch.setattr("scriptorium.harness.proc._read", files.__getitem__)
+    assert read_mark(7, "r1") is expected
+
+
+def test_an_unsettled_process_calls_for_another_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    stranger = Stat(2**22 + 1, b"R", 1, 7, 7, 10**9)
+    marks = [Marked.UNSETTLED, Marked.NO]
+    monkeypatch.setattr(
+        "scriptorium.harness.runtree.scan", lambda: Table({stranger.pid: stranger}, torn=False)
+    )
+    monkeypatch.setattr("scriptorium.harness.runtree.read_mark", lambda _pid, _run_id: marks.pop(0))
+    assert RunTree("no-such-run", Registry(), not_before=0).end_now(60.0) == 0
+    assert marks == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import trio
 from scriptorium.harness.process import Activity, OutcomeKind, ProcessOutcome, ProcessRunner
 from scriptorium.harness.records import read_records
 
-from .worlds import Act, FakeChild, World, spec_for
+from .worlds import Act, FakeChild, VirtualWorld, World, spec_for
 
 PROMPT = b"p" * 10_000_000
 
@@ -302,6 +303,19 @@ def test_a_descendant_that_holds_the_pipe_open_does_not_hang_the_run(world: Worl
     assert outcome.killed == 1
     assert outcome.tail == b"gone\n"
     assert not outcome.truncated
+
+
+def test_a_stranger_who_holds_the_pipe_delays_the_end_for_a_bounded_time(tmp_path: Path) -> None:
+    async def hands_it_on(child: FakeChild) -> int:
+        child.stranger_holds_pipe = True
+        await child.print(b"mine\n")
+        return 0
+
+    world = VirtualWorld(tmp_path)
+    outcome = run(world, Act("", hands_it_on))
+    assert (outcome.kind, outcome.duration_seconds) == (OutcomeKind.EXITED, 2.0)
+    assert outcome.tail == b"mine\n"
+    assert outcome.truncated
 
 
 def test_a_stop_lets_the_child_save_its_work(world: World) -> None:

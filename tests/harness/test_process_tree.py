@@ -380,8 +380,10 @@ async def test_a_damaged_record_still_finds_its_processes(tmp_path: Path) -> Non
 @contextmanager
 def subprocess_with(env: dict[str, str]) -> Iterator[int]:
     with subprocess.Popen(["sleep", "600"], env=env, start_new_session=True) as process:
-        yield process.pid
-        process.kill()
+        try:
+            yield process.pid
+        finally:
+            process.kill()
 
 
 async def damaged_record_is_swept(tmp_path: Path, run_id: str, pid: int) -> None:

@@ -32,7 +32,11 @@ Play = Callable[["FakeChild"], Awaitable[int]]
 
 @define(eq=False)
 class FakeChild:
-    """A process in memory. `holds_pipe`: a descendant keeps the output open after the end."""
+    """A process in memory.
+
+    `holds_pipe`: a descendant keeps the output open after the end; `stranger_holds_pipe`: somebody does who
+    is not of the run, and so is not killed with it.
+    """
 
     launch: Launch
     play: Play
@@ -46,6 +50,7 @@ class FakeChild:
     asked: trio.Event = field(factory=trio.Event)
     over: trio.Event = field(factory=trio.Event)
     holds_pipe: bool = False
+    stranger_holds_pipe: bool = False
     closed: bool = False
     observed: int = 0
     _scope: trio.CancelScope = field(factory=trio.CancelScope)
@@ -72,6 +77,8 @@ class FakeChild:
         return read
 
     def _close_output(self) -> None:
+        if self.stranger_holds_pipe:
+            return
         self.out.close()
         self.err.close()
 

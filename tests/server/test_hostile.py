@@ -291,10 +291,13 @@ async def test_the_handshakes_that_are_known_to_kill_hypercorn(hardy: Service, h
 @pytest.mark.slow
 async def test_a_flood_of_idle_connections_keeps_nobody_out(hardy: Service) -> None:
     async with AsyncExitStack() as idle:
-        for _ in range(limits.CONNECTIONS + 40):
-            stream = await idle.enter_async_context(await hardy.open())
-            await stream.send_all(b"POST /mcp HTTP/1.1\r\n")
+        streams = [await idle.enter_async_context(await hardy.open()) for _ in range(limits.CONNECTIONS + 40)]
         assert status_of(await hardy.health()) == 200
+        # The oldest made room, at the latest for that request.
+        for stream in streams[:41]:
+            assert await read_all(stream) == b""
+        await streams[41].send_all(request("GET", "/health", {"Host": hardy.authority}))
+        assert status_of(await read_all(streams[41])) == 200
 
 
 @pytest.mark.slow
@@ -330,10 +333,17 @@ async def test_slow_requests_are_given_up(
     autojump_clock.autojump_threshold = 0.05  # real time for what is on its way through the kernel
     service = await start(nursery)
     head = service.post(b"", service.tokens.issue("run-1"), content_length="10")
-    for unfinished, status in [(b"", None), (b"POST /mcp HT", None), (head, 408), (head + b"{", 408)]:
+    for unfinished, status, bound in [
+        (b"", None, limits.HEADER_SECONDS),
+        (b"POST /mcp HT", None, limits.HEADER_SECONDS),
+        (head, 408, limits.BODY_SECONDS + limits.DRAIN_SECONDS),
+        (head + b"{", 408, limits.BODY_SECONDS + limits.DRAIN_SECONDS),
+    ]:
         async with await service.open() as stream:
+            began = trio.current_time()
             await stream.send_all(unfinished)
             response = await read_all(stream)
+            assert trio.current_time() - began == pytest.approx(bound, abs=1)
         assert (status_of(response) if response else None) == status
     assert service.submissions.begun == []
     assert status_of(await service.health()) == 200

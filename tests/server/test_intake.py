@@ -23,6 +23,14 @@ async def test_cancelling_a_call_leaves_its_submission_running(nursery: trio.Nur
     assert await intake.submit("run-1", "Done.") == ACCEPTED
 
 
+async def test_a_summary_that_no_file_could_hold_is_refused(nursery: trio.Nursery) -> None:
+    recorder = Recorder()
+    answer = await Intake(recorder.submit, nursery).submit("run-1", "lone \ud800 surrogate")
+    assert not answer.accepted
+    assert "not valid Unicode" in answer.message
+    assert recorder.begun == []
+
+
 async def test_the_end_of_the_server_is_told_to_whoever_still_waits() -> None:
     recorder = Recorder()
     recorder.hold()

@@ -86,6 +86,15 @@ async def test_a_summary_that_cannot_be_taken_is_explained_and_nothing_is_submit
     assert service.submissions.begun == []
 
 
+async def test_a_call_that_goes_well_is_not_worth_a_line_in_the_log(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    sent = service.post(json.dumps(call("Done.")).encode(), service.tokens.issue("run-1"))
+    assert status_of(await service.ask(sent)) == 200
+    assert caplog.records == []
+
+
 async def test_an_unknown_tool_is_a_protocol_error(service: Service) -> None:
     async with service.client(service.tokens.issue("run-1")) as client:
         with pytest.raises(MCPError, match="the only one is submit_pr"):

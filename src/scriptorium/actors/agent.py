@@ -185,6 +185,8 @@ class Agent(Actor[AgentMessage]):
             captured = await self._world.offload(partial(self._capture, attempt))
             if attempt.accepted is None or captured.tree != attempt.accepted.tree:
                 await self._enqueue(attempt, captured, message.summary)
+            else:
+                captured = attempt.accepted
         except (SubmissionRefused, PreconditionFailed) as refused:
             return SubmitAnswer(accepted=False, message=f"Not submitted: {refused}")
         except PlanBusy as busy:

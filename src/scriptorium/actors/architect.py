@@ -85,6 +85,9 @@ class Architect(Reconciler):
                 await self._commit(spec, attempt)
             except AreasRefused as refused:
                 await self._fail(spec, refused.reasons)
+            except PreconditionFailed as changed:
+                # The spec moved on while the architect ran: the next look splits the new text.
+                self.world.events.publish(Trouble(f"architect: discarded, {changed}"))
         else:
             await self._fail(spec, (attempt.failure,))
         self.nudge()

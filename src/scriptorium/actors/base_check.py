@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import pygit2
 import trio
-from scriptorium.code.worktrees import prepare_base_worktree
 
 from scriptorium.actors.events import BaseHealthChanged, ChecksStarted
 from scriptorium.actors.health import Health, HealthState
@@ -15,6 +14,7 @@ from scriptorium.actors.merging import recheck_wait_seconds
 from scriptorium.actors.world import NoVerdict, World
 from scriptorium.code.evidence import Result, Verdict, VerdictStore
 from scriptorium.code.repository import open_repository
+from scriptorium.code.worktrees import prepare_base_worktree
 from scriptorium.plan.ids import Oid
 
 
@@ -67,7 +67,8 @@ class BaseCheck:
         folder = await world.offload(partial(prepare_base_worktree, world.project, tip))
         world.events.publish(ChecksStarted(None))
         verdict = await world.checks.run(tree, folder, self.subject)
-        if isinstance(verdict, Verdict) and verdict.result is Result.RED and tip not in self._runs:
+        believed = world.conditions.health.of(tip).state is HealthState.RED
+        if isinstance(verdict, Verdict) and verdict.result is Result.RED and not believed:
             verdict = await world.checks.run(tree, folder, self.subject)
         if isinstance(verdict, Verdict):
             await world.offload(partial(self._verdicts.put, verdict))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from scriptorium.code.worktrees import Prepared
-
 from scriptorium.config import Config
 from scriptorium.plan.area import Area
 from scriptorium.plan.notes import ReopenNote, RunNote

@@ -22,6 +22,7 @@ def leftovers(snapshot: Snapshot, conditions: Conditions) -> tuple[str, ...]:
         *conditions.lines(),
         *(f"unreadable: {problem.path}: {problem.reason}" for problem in snapshot.problems),
         *_tickets(snapshot),
+        *_queue(snapshot),
     )
 
 
@@ -57,6 +58,14 @@ def _tickets(snapshot: Snapshot) -> Iterable[str]:
                 reasons = [reason for reason in waits if reason]
                 waiting = f"waits for {', '.join(reasons)}" if reasons else "open"
                 yield f"{file.id} {waiting}: {file.ticket.title}"
+
+
+def _queue(snapshot: Snapshot) -> Iterable[str]:
+    for entry in snapshot.pending:
+        file = snapshot.tickets.get(entry.ticket)
+        if file is None or file.state is not TicketState.IN_PROGRESS:
+            state = "missing or unreadable" if file is None else str(file.state)
+            yield f"{entry.path}: its ticket {entry.ticket} is {state}: remove the entry, or mend the ticket"
 
 
 def _dependency(snapshot: Snapshot, depends: TicketId) -> str | None:

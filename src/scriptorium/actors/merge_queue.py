@@ -15,6 +15,7 @@ from scriptorium.actors.health import Blocked as BlockedLanding
 from scriptorium.actors.health import Health
 from scriptorium.actors.landing_message import landing_message
 from scriptorium.actors.merging import NextEntry, next_entry
+from scriptorium.actors.postponed import Postponed
 from scriptorium.actors.reconciler import Reconciler
 from scriptorium.actors.run_notes import checks_failed, conflicted, nothing_to_land, scriptorium_failed
 from scriptorium.actors.strikes import LIMIT, Strikes
@@ -55,6 +56,7 @@ class MergeQueue(Reconciler):
         self._verdicts = verdicts
         self._base = BaseCheck(world, verdicts)
         self._strikes = Strikes()
+        self._postponed = Postponed()
         self._settled = False
 
     async def reconcile(self, view: View) -> bool:
@@ -84,7 +86,7 @@ class MergeQueue(Reconciler):
         return True
 
     async def _take_next(self, view: View, tip: Oid) -> bool:
-        resting = self._strikes.resting()
+        resting = self._strikes.resting() | self._postponed.resting(tip)
         following = next_entry(view.snapshot, self.world.crew.held, resting)
         if following is None:
             if view.snapshot.active is None:
@@ -92,16 +94,21 @@ class MergeQueue(Reconciler):
             if resting:
                 self.wake_at(min(resting.values()))
             return not resting
-        file = view.snapshot.tickets.get(following.entry.ticket)
+        ticket = following.entry.ticket
         try:
-            waits = file is not None and await self._take(following, file, tip)
+            waits = await self._take(following, view.snapshot.tickets[ticket], tip)
         except PreconditionFailed as changed:
+            # Somebody else changed the plan: what was decided on is old, whether or not that is news yet.
             self.world.events.publish(events.Trouble(f"merge queue: {changed}"))
+            self.world.news.publish()
+            waits = False
+        except CheckImpossible as impossible:
+            self._postpone(ticket, tip, impossible)
             waits = False
         except Exception as error:  # one entry must not stop the others, whatever is wrong with it
             # A landing that could not be undone leaves its ref, which would keep the others from landing.
             self._settled = False
-            await self._strike(following.entry.ticket, error)
+            await self._strike(ticket, error)
             waits = False
         if not waits:
             self.nudge()
@@ -113,8 +120,16 @@ class MergeQueue(Reconciler):
         if count >= LIMIT:
             self._strikes.forget(ticket)
             note = scriptorium_failed(count, "while landing it", repr(error))
-            await self.world.plan.commit(ParkTicket(ticket, note))
+            try:
+                await self.world.plan.commit(ParkTicket(ticket, note))
+            except PreconditionFailed:
+                return  # somebody moved the ticket by hand: the plan branch says what is
             self.world.events.publish(events.Parked(ticket, note.detail))
+
+    def _postpone(self, ticket: TicketId, tip: Oid, impossible: CheckImpossible) -> None:
+        seconds = self._postponed.add(ticket, tip)
+        what = f"{ticket} cannot be checked, trying again in {seconds:.0f} s: {impossible}"
+        self.world.events.publish(events.Trouble(what))
 
     # ---- one entry
 
@@ -185,6 +200,7 @@ class MergeQueue(Reconciler):
                 await self._complete(ticket, landed.commit)
                 return False
             case BaseMoved():
+                world.news.publish()  # a look at the news that is known would show the old tip again
                 return False
             case Blocked():
                 return self._wait_for(ticket, landed.files)
@@ -202,17 +218,23 @@ class MergeQueue(Reconciler):
         """The base contains it: say so in the plan, then drop the landing ref. A crash between is settled."""
         await self.world.plan.commit(CompleteTicket(ticket, commit))
         await self.world.offload(partial(finish_landing, self.world.project, ticket))
-        self._strikes.forget(ticket)
+        self._forget(ticket)
         self.world.events.publish(events.Landed(ticket, commit))
 
     async def _hand_back(self, file: TicketFile, note: ReopenNote) -> None:
-        self._strikes.forget(file.id)
+        self._forget(file.id)
+        self.world.conditions.set_blocked(None)
         if must_park(file.ticket.reopen_count, self.world.config.max_reopens):
             await self.world.plan.commit(ParkTicket(file.id, note))
             self.world.events.publish(events.Parked(file.id, note.detail))
         else:
             await self.world.plan.commit(ReopenTicket(file.id, note))
             self.world.events.publish(events.Reopened(file.id, note.detail))
+
+    def _forget(self, ticket: TicketId) -> None:
+        """There is an outcome: what went wrong on the way does not count any more."""
+        self._strikes.forget(ticket)
+        self._postponed.forget(ticket)
 
     # ---- the start
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from attrs import frozen
 
 from scriptorium.plan.ids import TicketId
+from scriptorium.plan.layout import TicketState
 from scriptorium.plan.queue_entry import QueueEntry
 from scriptorium.plan.snapshot import Snapshot
 
@@ -27,12 +28,14 @@ def next_entry(
 ) -> NextEntry | None:
     """One at a time: the one that was begun, else the oldest whose agent's last process is gone.
 
-    `resting` are tickets that wait for a time after scriptorium itself failed on them.
+    `resting` are tickets that wait for a time after scriptorium itself failed on them. An entry whose ticket
+    is not in progress, or cannot be read, is left for a person to mend.
     """
+    ready = {file.id for file in snapshot.in_state(TicketState.IN_PROGRESS)}.difference(resting)
     if snapshot.active is not None:
-        return None if snapshot.active.ticket in resting else NextEntry(snapshot.active, started=True)
+        return NextEntry(snapshot.active, started=True) if snapshot.active.ticket in ready else None
     for entry in sorted(snapshot.pending, key=lambda entry: entry.number):
-        if entry.ticket not in held and entry.ticket not in resting:
+        if entry.ticket in ready and entry.ticket not in held:
             return NextEntry(entry, started=False)
     return None
 

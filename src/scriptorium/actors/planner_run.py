@@ -29,6 +29,7 @@ from scriptorium.plan.ids import AreaName, Oid
 from scriptorium.runtime import EventStream, Offload
 
 _NOTHING = Returned(frozenset(), {}, frozenset(), frozenset(), ())
+_OVERFULL = "left more files in its working directory than can be read: write nothing but what is asked for"
 
 
 @frozen
@@ -151,6 +152,7 @@ async def _in_scratch(
         case Ending.STOPPED:
             return PlannerAttempt(_NOTHING, outcome, stopped=True)
         case Ending.NO_SUBMISSION | Ending.SUBMITTED:
-            return PlannerAttempt(await world.offload(partial(read_back, scratch)), outcome)
+            returned = await world.offload(partial(read_back, scratch))
+            return PlannerAttempt(returned, outcome, failure=_OVERFULL if returned.overfull else "")
         case Ending.AGENT_FAULT | Ending.INFRASTRUCTURE_FAULT:
             return PlannerAttempt(_NOTHING, outcome, failure=outcome.describe())

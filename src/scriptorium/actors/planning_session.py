@@ -15,7 +15,7 @@ from scriptorium.actors.planner_run import PlannerAttempt, PlannerRun, run_plann
 from scriptorium.actors.process_agents import ProcessAgents
 from scriptorium.actors.world import AgentRunner, Role, new_run_id
 from scriptorium.code.repository import Project, ensure_state_dir
-from scriptorium.code.scratch import discard
+from scriptorium.code.scratch import discard_all
 from scriptorium.config import Config
 from scriptorium.harness.refusing import default_runner
 from scriptorium.plan.refs import enable_fsync
@@ -87,7 +87,7 @@ async def open_desk(project: Project, config: Config) -> AsyncIterator[Desk]:
     async with single_instance(folder / "lock", "a planning session"):
         runner = default_runner(folder / "runs")
         await runner.sweep_dead_service()
-        await in_thread(partial(discard, folder / "scratch"))
+        await in_thread(partial(discard_all, folder / "scratch"))
         yield Desk(project, config, PlanRepository(project.git_dir), ProcessAgents(project, config, runner))
 
 

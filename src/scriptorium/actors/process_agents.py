@@ -10,11 +10,18 @@ from pathlib import Path
 import trio
 from attrs import define, field
 
-from scriptorium.actors.world import AgentJob, Role, SubmitToRun
+from scriptorium.actors.world import AgentJob, Role, SubmitToRun, stop_grace_seconds
 from scriptorium.code.repository import Project
 from scriptorium.config import AgentConfig, Config
 from scriptorium.harness.environment import McpAccess, RunPlace, agent_environment, secrets_of
-from scriptorium.harness.interface import AgentOutcome, AgentRequest, AgentRun, Harness, run_agent
+from scriptorium.harness.interface import (
+    AgentOutcome,
+    AgentRequest,
+    AgentRun,
+    Harness,
+    last_message_path,
+    run_agent,
+)
 from scriptorium.harness.process import RunFacts, Runner
 from scriptorium.harness.registry import harness_for
 from scriptorium.runtime import ActorStopped
@@ -98,7 +105,7 @@ class ProcessAgents:
             role=job.role.value,
             prompt=job.prompt,
             cwd=job.cwd,
-            last_message=job.log.with_suffix(".last.md"),
+            last_message=last_message_path(job.log),
             model=settings.model,
             reasoning_effort=settings.reasoning_effort,
             command=settings.command,
@@ -113,7 +120,7 @@ class ProcessAgents:
             log=job.log,
             hard_timeout_seconds=settings.hard_timeout_seconds,
             no_output_timeout_seconds=settings.no_output_timeout_seconds,
-            stop_grace_seconds=self.config.stop_grace_seconds,
+            stop_grace_seconds=stop_grace_seconds(self.config),
             secrets=secrets_of(env),
             record=RunFacts(
                 role=job.role.value,

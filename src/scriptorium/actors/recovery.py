@@ -15,7 +15,7 @@ from scriptorium.code.locks import remove_stale_locks
 from scriptorium.code.pins import pin_work
 from scriptorium.code.places import ticket_of
 from scriptorium.code.repository import Project, branch_tip, open_repository
-from scriptorium.code.scratch import discard
+from scriptorium.code.scratch import discard_all
 from scriptorium.harness.process import DeadRun, Runner
 from scriptorium.harness.records import RunRecord
 from scriptorium.runtime.offload import Offload
@@ -34,7 +34,7 @@ async def recover(project: Project, branch: str, runner: Runner, offload: Offloa
             news += await offload(partial(_pin, project, branch, record))
     for lock in await offload(partial(remove_stale_locks, project, branch)):
         news.append(Recovered(f"removed the stale lock {lock}"))
-    await offload(partial(discard, project.state_dir / "scratch"))
+    await offload(partial(discard_all, project.state_dir / "scratch"))
     return news
 
 

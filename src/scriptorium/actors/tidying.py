@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from scriptorium.code.worktrees import WorktreeRow
-
 from scriptorium.plan.ids import TicketId
 from scriptorium.plan.layout import TicketState
 from scriptorium.plan.snapshot import Snapshot

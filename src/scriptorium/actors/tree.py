@@ -11,7 +11,7 @@ from attrs import frozen
 
 from scriptorium.actors.architect import Architect
 from scriptorium.actors.assigner import Assigner
-from scriptorium.actors.events import ServiceStopping
+from scriptorium.actors.events import ServiceStopping, Trouble
 from scriptorium.actors.idle import leftovers
 from scriptorium.actors.manager import Manager
 from scriptorium.actors.merge_queue import MergeQueue
@@ -19,16 +19,16 @@ from scriptorium.actors.messages import LookAgain
 from scriptorium.actors.news import MAILBOX_CAPACITY
 from scriptorium.actors.reconciler import Reconciler
 from scriptorium.actors.watcher import ref_files, watch
-from scriptorium.actors.world import World
+from scriptorium.actors.world import World, stop_grace_seconds
 from scriptorium.code.evidence import VerdictStore
 from scriptorium.plan.refs import PLAN_REF
 from scriptorium.plan.snapshot import Snapshot
 from scriptorium.runtime import ChildSpec, Supervisor
 
-STOP_GRACE_LIMIT_SECONDS = 10.0
-"""Of the 15 s of the contract *Signals*, at most this is for the agents; the rest is for everybody else."""
 SETTLE_SECONDS = 2.0
 """After the agents' grace: to kill, pin and write down."""
+
+LOOK_AGAIN_SECONDS = 1.0
 
 
 @frozen
@@ -104,7 +104,12 @@ async def _idle(world: World) -> Snapshot:
     while True:
         changed = world.news.next_change()
         if world.crew.is_empty:
-            view = await world.look(afresh=True)
+            try:
+                view = await world.look(afresh=True)
+            except Exception as error:  # nobody restarts this task, and a look can be had again
+                world.events.publish(Trouble(f"cannot look whether all is done: {error!r}"))
+                await trio.sleep(LOOK_AGAIN_SECONDS)
+                continue
             if world.news.all_rest(view.seen) and world.crew.is_empty:
                 return view.snapshot
         await changed.wait()
@@ -115,6 +120,5 @@ async def _wind_down(world: World, report: Report) -> None:
     if report.stopped:
         world.events.publish(ServiceStopping("asked to"))
     world.stopping.set()
-    grace = min(world.config.stop_grace_seconds, STOP_GRACE_LIMIT_SECONDS)
-    with trio.move_on_after(grace + SETTLE_SECONDS):
+    with trio.move_on_after(stop_grace_seconds(world.config) + SETTLE_SECONDS):
         await world.crew.dismissed()

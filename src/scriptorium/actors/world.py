@@ -31,6 +31,14 @@ from scriptorium.runtime import EventStream
 from scriptorium.runtime.offload import Offload
 from scriptorium.server import SubmitAnswer
 
+STOP_GRACE_LIMIT_SECONDS = 10.0
+"""Of the 15 s of the contract *Signals*, at most this is for the agents; the rest is for everybody else."""
+
+
+def stop_grace_seconds(config: Config) -> float:
+    """How long an agent may take to end: as configured, but never so long that there is no time to pin."""
+    return min(config.stop_grace_seconds, STOP_GRACE_LIMIT_SECONDS)
+
 
 class Role(Enum):
     """What an agent process is for; the value is `SCRIPTORIUM_ROLE`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import define, field
 
 from scriptorium.actors import events as news
-from scriptorium.plan.ids import TicketId
+from scriptorium.plan.ids import AreaName, TicketId
 
 
 @define
@@ -27,14 +27,16 @@ class TicketProgress:
 
 @define
 class Progress:
-    """All tickets, by id, and how many coding agents were at work at once at the most."""
+    """All tickets, by id, and how many agents, planners among them, were at work at once at the most."""
 
     tickets: dict[TicketId, TicketProgress] = field(factory=dict)
     most_at_once: int = 0
-    _working: set[TicketId] = field(factory=set)
+    _working: set[TicketId | AreaName | None] = field(factory=set)
+    """By ticket, or by area (None: the architect)."""
 
     def take(self, event: object, now: float) -> None:
         """Follow one event."""
+        self._take_planning(event)
         match event:
             case news.TicketsCreated():
                 for ticket in event.tickets:
@@ -46,8 +48,7 @@ class Progress:
             case news.AttemptStarted():
                 self._of(event.ticket).attempts += 1
                 self._of(event.ticket).state = "agent at work"
-                self._working.add(event.ticket)
-                self.most_at_once = max(self.most_at_once, len(self._working))
+                self._work(event.ticket)
             case news.AttemptOver():
                 self._working.discard(event.ticket)
             case news.Submitted():
@@ -65,6 +66,21 @@ class Progress:
                 self._of(event.ticket).ended = now
             case _:
                 return
+
+    def _take_planning(self, event: object) -> None:
+        match event:
+            case news.PlannerStarted():
+                self._work(event.area)
+            case news.PlannerFailed() | news.TicketsCreated():
+                self._working.discard(event.area)
+            case news.AreasWritten():
+                self._working.discard(None)
+            case _:
+                return
+
+    def _work(self, agent: TicketId | AreaName | None) -> None:
+        self._working.add(agent)
+        self.most_at_once = max(self.most_at_once, len(self._working))
 
     def _of(self, ticket: TicketId) -> TicketProgress:
         return self.tickets.setdefault(ticket, TicketProgress())

@@ -13,7 +13,7 @@ from attrs import field, frozen
 from scriptorium.harness.codex import CodexHarness
 from scriptorium.harness.environment import MCP_TOKEN, secrets_of
 from scriptorium.harness.events import Usage
-from scriptorium.harness.interface import AgentOutcome, AgentRequest, AgentRun, run_agent
+from scriptorium.harness.interface import AgentOutcome, AgentRequest, AgentRun, last_message_path, run_agent
 from scriptorium.harness.process import ProcessOutcome, RunFacts, Runner
 from scriptorium.harness.refusing import default_runner
 from scriptorium.harness.spec import DEFAULT_LOG_LIMIT_BYTES
@@ -75,11 +75,6 @@ class CodexRunResult:
     def ok(self) -> bool:
         """Whether it ended by itself, with exit code 0 and no failure reported."""
         return self.process.exit_code == 0 and self.failure is None
-
-
-def last_message_path(log: Path) -> Path:
-    """The file beside a log that the run's last message goes to: `3.jsonl` has `3.last-message.md`."""
-    return log.with_name(f"{log.stem}.last-message.md")
 
 
 async def run_codex(

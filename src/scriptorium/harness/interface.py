@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,6 +20,11 @@ from scriptorium.harness.spec import DEFAULT_LOG_LIMIT_BYTES
 
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
 """What is read of a last message: an agent may write anything into that file."""
+
+
+def last_message_path(log: Path) -> Path:
+    """The file beside a log that the run's last message goes to: `3.jsonl` has `3.last-message.md`."""
+    return log.with_name(f"{log.stem}.last-message.md")
 
 
 @frozen
@@ -195,7 +201,8 @@ def _read_last_message(path: Path, secrets: tuple[str, ...]) -> str | None:
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         os.close(fd)
         return None
-    with open(fd, "r+b") as file:  # noqa: PTH123 - it is a descriptor
+    masked = b""
+    with suppress(OSError), open(fd, "r+b") as file:  # noqa: PTH123 - it is a descriptor
         content = file.read(MAX_MESSAGE_BYTES)
         masked = mask(secrets, content)
         if masked != content:

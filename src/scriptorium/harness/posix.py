@@ -89,17 +89,18 @@ class PosixChild:
 
     async def wait(self) -> int:
         """See `Child`."""
-        if self._returncode is None:
+        while self._returncode is None:
             await trio.lowlevel.wait_readable(self._pidfd)
             self._returncode = self._peek()
+        self._tree.note_end_of_leader()
         return self._returncode
 
-    def _peek(self) -> int:
+    def _peek(self) -> int | None:
         # Not reaped yet: as long as it is a zombie its pid, and so the number of its session, is nobody
         # else's, and the rest of the run can be found by it.
-        ended = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOWAIT)
-        if ended is None:
-            raise ChildProcessError(f"process {self.identity.pid} was reaped by somebody else")
+        ended = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        if ended is None:  # woken for nothing
+            return None
         return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
     def observe(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,7 @@ from attrs import frozen
 MARK: Final = "SCRIPTORIUM_RUN"
 """The environment variable that every process of a run carries; its value is the run's id."""
 
-_ZOMBIE_STATES: Final = frozenset("ZXx")
+_ENDED: Final = (b"Z", b"X", b"x")
 _READ_BYTES: Final = 65536
 
 
@@ -28,7 +29,7 @@ class Stat:
     """
 
     pid: int
-    state: str
+    state: bytes
     parent: int
     group: int
     session: int
@@ -37,7 +38,7 @@ class Stat:
     @property
     def ended(self) -> bool:
         """Whether it runs no more and only waits to be reaped."""
-        return self.state in _ZOMBIE_STATES
+        return self.state in _ENDED
 
 
 def read_stat(pid: int) -> Stat | None:
@@ -68,17 +69,28 @@ def scan() -> Table:
     return Table(found, torn=len(found) < len(pids))
 
 
-def carries_mark(pid: int, run_id: str) -> bool:
+class Marked(Enum):
+    """Whether a process belongs to a run by what its environment says."""
+
+    YES = "yes"
+    NO = "no"
+    UNSETTLED = "unsettled"
+    """It is between two programs (in execve) and has no environment for a moment. Look again."""
+
+
+def read_mark(pid: int, run_id: str) -> Marked:
     """Whether the environment that `pid` was started with says that it belongs to the run.
 
-    False when it cannot be read: another user's process, one that has ended, a kernel thread.
+    No when it cannot be read: another user's process, one that has ended, a kernel thread.
     """
-    wanted = f"{MARK}={run_id}\0".encode()
     try:
-        environment = b"\0" + _read(f"/proc/{pid}/environ") + b"\0"
+        environment = _read(f"/proc/{pid}/environ")
+        if not environment and _is_between_programs(_read(f"/proc/{pid}/stat")):
+            return Marked.UNSETTLED
     except OSError:
-        return False
-    return b"\0" + wanted in environment
+        return Marked.NO
+    wanted = f"\0{MARK}={run_id}\0".encode()
+    return Marked.YES if wanted in b"\0" + environment + b"\0" else Marked.NO
 
 
 @cache
@@ -96,14 +108,26 @@ def ancestors(pid: int, table: dict[int, Stat]) -> Iterator[int]:
         yield pid
 
 
+def _fields(content: bytes) -> list[bytes]:
+    # The name stands in parentheses and may itself hold spaces, parentheses and newlines. What follows is
+    # the third field of proc_pid_stat(5) and on.
+    return content[content.rfind(b")") + 2 :].split()
+
+
+def _is_between_programs(content: bytes) -> bool:
+    # execve gives a process its new memory (vsize, field 23) first and the place of the environment in it
+    # (env_end, field 51) last. A kernel thread has neither, an empty environment has both.
+    fields = _fields(content)
+    return len(fields) > 48 and fields[0] not in _ENDED and fields[20] != b"0" and fields[48] == b"0"
+
+
 def _parse_stat(pid: int, content: bytes) -> Stat | None:
-    # The name stands in parentheses and may itself hold spaces, parentheses and newlines.
-    fields = content[content.rfind(b")") + 2 :].split()
+    fields = _fields(content)
     if len(fields) < 20:
         return None
     return Stat(
         pid=pid,
-        state=fields[0].decode("ascii"),
+        state=fields[0],
         parent=int(fields[1]),
         group=int(fields[2]),
         session=int(fields[3]),

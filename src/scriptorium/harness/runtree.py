@@ -20,7 +20,7 @@ import trio
 from attrs import define, field
 
 from scriptorium.harness.membership import Clues, ProcessId, members, unclaimed_orphans
-from scriptorium.harness.proc import Stat, ancestors, carries_mark, read_stat, scan
+from scriptorium.harness.proc import Marked, Stat, ancestors, read_mark, read_stat, scan
 
 _PR_SET_CHILD_SUBREAPER: Final = 36  # from linux/prctl.h
 
@@ -84,6 +84,8 @@ class RunTree:
     not_before: int = field(factory=now_in_ticks)
     started_here: bool = True
     _seen: set[ProcessId] = field(factory=set)
+    _ended: set[ProcessId] = field(factory=set)
+    _unsettled: bool = False
 
     def look(self) -> dict[int, Stat]:
         """The members now. Remembers them, so that one that hides later is still known."""
@@ -92,7 +94,7 @@ class RunTree:
     def _look(self, table: dict[int, Stat]) -> dict[int, Stat]:
         own = os.getpid()
         clues = Clues(
-            marked=lambda pid: carries_mark(pid, self.run_id),
+            marked=self._is_marked,
             leader=self.leader,
             seen=self._seen,
             spared={own, *ancestors(own, table), *self.registry.spared(self)},
@@ -125,6 +127,7 @@ class RunTree:
         blows = _Blows()
         while blows.go_on(blow := self.strike()):
             try:
+                await trio.lowlevel.checkpoint()
                 for pidfd in blow.pidfds:
                     await trio.lowlevel.wait_readable(pidfd)
             finally:
@@ -142,41 +145,59 @@ class RunTree:
         blow.close()
         return blows.killed
 
+    def note_end_of_leader(self) -> None:
+        """The first process is known to have ended: what it started existed before any later look."""
+        if self.leader is not None:
+            self._ended.add(self.leader)
+
     def strike(self) -> Blow:
         """Send SIGKILL to every member that is alive, and reap those that have ended."""
         table = scan()
         pidfds: list[int] = []
-        reaped = False
-        for stat in self._look(table.stats).values():
+        self._unsettled = False
+        found = self._look(table.stats)
+        restless = self._unsettled
+        for stat in found.values():
             if stat.ended:
-                reaped |= self._reap(stat)
-            elif (pidfd := _kill(stat)) is not None:
+                restless |= ProcessId.of(stat) not in self._ended
+                self._ended.add(ProcessId.of(stat))
+                self._reap(stat)
+                continue
+            pidfd = _kill(stat)
+            if pidfd is not None:
                 pidfds.append(pidfd)
-        return Blow(pidfds, reaped, table.torn)
+            else:
+                restless |= not _is_alive(ProcessId.of(stat))
+        return Blow(pidfds, restless, table.torn)
 
-    def _reap(self, stat: Stat) -> bool:
+    def _is_marked(self, pid: int) -> bool:
+        mark = read_mark(pid, self.run_id)
+        self._unsettled |= mark is Marked.UNSETTLED
+        return mark is Marked.YES
+
+    def _reap(self, stat: Stat) -> None:
         # The first process is reaped by whoever started it, after the last look: until then its pid, and
         # with it the number of the run's session, cannot become another process's.
         is_leader = self.leader is not None and stat.pid == self.leader.pid
         if not stat.ended or stat.parent != os.getpid() or (is_leader and self.started_here):
-            return False
+            return
         if is_leader:
             self.leader = None
         with suppress(ChildProcessError):
             os.waitpid(stat.pid, os.WNOHANG)
-        return True
 
 
 @define
 class Blow:
     """What one strike did: a pidfd for each process that was hit, readable when it has ended.
 
-    `reaped` and `torn` say that a process ended while it was looked for: one that it started just before
-    may have been missed.
+    A look takes a while. `restless`: a member may have ended during it, and a child that it started just
+    before may have been missed, or a process could not be told. `torn`: one that was gone before it was known
+    may have been a member.
     """
 
     pidfds: list[int]
-    reaped: bool
+    restless: bool
     torn: bool
 
     def close(self) -> None:
@@ -195,7 +216,7 @@ class _Blows:
     def go_on(self, blow: Blow) -> bool:
         """Whether another strike must follow this one."""
         self.killed += len(blow.pidfds)
-        if blow.pidfds or blow.reaped:
+        if blow.pidfds or blow.restless:
             return True
         self._torn_looks_left -= blow.torn
         return blow.torn and self._torn_looks_left > 0

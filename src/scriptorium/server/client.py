@@ -116,8 +116,6 @@ def _read(url: str, status: int, body: bytes) -> SubmitAnswer:
 
 
 def _decode(body: bytes) -> dict[str, Any]:
-    if len(body) > _ANSWER_BYTES:
-        return {}
     try:
         reply = json.loads(body)
     except (ValueError, RecursionError):  # also the errors of UTF-8 and of endless numbers

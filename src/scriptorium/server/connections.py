@@ -24,7 +24,6 @@ from scriptorium.server.limits import (
     CONNECTIONS,
     HEADER_BYTES,
     HEADER_SECONDS,
-    READ_SECONDS,
 )
 
 _log = logging.getLogger("scriptorium.server")
@@ -91,12 +90,11 @@ class Connections:
         """Lets the open connections answer what they have; those with nothing close at once."""
         await self._context.terminated.set()
 
-    def __len__(self) -> int:
-        return len(self._open)
-
     def _admit(self) -> _Open | None:
-        if len(self._open) >= CONNECTIONS:
-            oldest = next((each for each in self._open if not each.protected), None)
+        # One that was told to hang up is on its way out: it takes no place, and cannot make room twice.
+        staying = [each for each in self._open if not each.scope.cancel_called]
+        if len(staying) >= CONNECTIONS:
+            oldest = next((each for each in staying if not each.protected), None)
             if oldest is None:
                 return None
             oldest.hang_up()
@@ -148,5 +146,4 @@ def _config() -> Config:
     config.h2_max_concurrent_streams = 1
     config.keep_alive_timeout = HEADER_SECONDS
     config.keep_alive_max_requests = 0
-    config.read_timeout = READ_SECONDS
     return config

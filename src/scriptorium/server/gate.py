@@ -174,7 +174,7 @@ async def _read_body(receive: Receive) -> bytes | Refusal | None:
             if message["type"] != "http.request":
                 return None
             body += message.get("body", b"")
-            if False:
+            if len(body) > REQUEST_BYTES:
                 return _TOO_LARGE
             if not message.get("more_body", False):
                 return bytes(body)

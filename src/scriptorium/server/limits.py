@@ -17,9 +17,6 @@ CONNECTIONS: Final = 128
 TOKENS: Final = 4096
 """Live tokens, one a run. Reaching it means that runs end without being revoked: a bug, said loudly."""
 
-TOKEN_CHARACTERS: Final = 256
-"""A longer bearer token is refused before it is looked at. Ours have 43."""
-
 SUBMISSIONS_PER_RUN: Final = 4
 """Submissions of one run being taken at a time: an agent that calls and hangs up cannot pile them up."""
 
@@ -32,12 +29,10 @@ BODY_SECONDS: Final = 15.0
 ANSWER_SECONDS: Final = 50.0
 """An answer to a tool call. Codex gives up on a tool after 60 s; an agent must hear something before that."""
 
-READ_SECONDS: Final = 90
-"""Silence on a connection. Hypercorn counts it while a request is being answered too, so it is longer than
-headers, body and answer together."""
-
 CONNECTION_SECONDS: Final = 100.0
-"""A connection from end to end, whatever it is doing: what Hypercorn forgets to close ends here."""
+"""A connection from end to end, whatever it is doing; more than headers, body and answer together. It
+stands for Hypercorn's read timeout, which counts while an answer is awaited, and ends what Hypercorn forgets
+to close."""
 
 DRAIN_SECONDS: Final = 2.0
 """Reading on after a refusal, so that the client gets the answer and not a connection reset."""

@@ -19,11 +19,12 @@ KEY = "function"
 class FunctionChecks:
     """`Checks` that ask a function of the folder: None is green, a text is red with that output.
 
-    The function may return a `NoVerdict`. `runs` remembers the subjects, in order.
+    The function may return a `NoVerdict`. `runs` and `trees` remember the subjects and the trees, in order.
     """
 
     judge: Callable[[Path], str | NoVerdict | None]
     runs: list[str] = field(factory=list)
+    trees: list[Oid] = field(factory=list)
 
     def key(self, tree: Oid) -> str:
         """One key: the function does not change."""
@@ -32,6 +33,7 @@ class FunctionChecks:
     async def run(self, tree: Oid, folder: Path, subject: str) -> Verdict | NoVerdict:
         """See `Checks`."""
         self.runs.append(subject)
+        self.trees.append(tree)
         await trio.lowlevel.checkpoint()
         said = self.judge(folder)
         if isinstance(said, NoVerdict):

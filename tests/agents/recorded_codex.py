@@ -1,0 +1,38 @@
+"""The real Codex, and beside it a record of each run: `python recorded_codex.py FOLDER CODEX ARGUMENTS...`
+
+FOLDER gets `<run>.json` with its arguments, its parent and what it is for, and `<run>.out` with every byte
+that Codex printed, whatever scriptorium makes of it. Prompt, errors and exit code go through untouched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def main(folder: Path, program: str, words: list[str]) -> int:
+    """Run Codex to its end; its exit code."""
+    run = os.environ["SCRIPTORIUM_RUN"]
+    names = ("SCRIPTORIUM_ROLE", "SCRIPTORIUM_TICKET", "SCRIPTORIUM_AREA", "SCRIPTORIUM_MCP_TOKEN")
+    facts = {name: os.environ.get(name) for name in names}
+    parent = Path(f"/proc/{os.getppid()}/cmdline").read_text().split("\0")
+    record = {"argv": words, "cwd": str(Path.cwd()), "parent": parent, **facts}
+    (folder / f"{run}.json").write_text(json.dumps(record))
+    with (
+        (folder / f"{run}.out").open("xb", buffering=0) as printed,
+        subprocess.Popen([program, *words], stdout=subprocess.PIPE, bufsize=0) as codex,
+    ):
+        assert codex.stdout is not None
+        while chunk := os.read(codex.stdout.fileno(), 65536):
+            printed.write(chunk)
+            os.write(1, chunk)
+        code = codex.wait()
+    # As a shell says it: a process that ended by a signal has no exit code of its own.
+    return code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))

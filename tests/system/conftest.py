@@ -1,0 +1,27 @@
+"""A place to run scriptorium in, which is cleared of everything that a failed test left running."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .places import Place, make_place
+
+MakePlace = Callable[..., Place]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[MakePlace]:
+    """Makes places, see `make_place`; each in a folder of its own."""
+    made: list[Place] = []
+
+    def one(*given: object, **named: object) -> Place:
+        place = make_place(tmp_path / str(len(made)), *given, **named)  # type: ignore[arg-type]
+        made.append(place)
+        return place
+
+    yield one
+    left = [line for place in made for line in place.clear_away()]
+    assert not left, f"the test left running: {left}"
