@@ -31,6 +31,7 @@ from scriptorium.code.capture import Captured, SubmissionRefused, advance_branch
 from scriptorium.code.pins import pin_submitted, pin_work
 from scriptorium.code.repository import open_repository
 from scriptorium.code.worktrees import Prepared, prepare_worktree
+from scriptorium.harness.events import Usage
 from scriptorium.harness.interface import AgentOutcome
 from scriptorium.plan.ids import Oid, TicketId
 from scriptorium.plan.layout import TicketState
@@ -71,6 +72,7 @@ class Agent(Actor[AgentMessage]):
         self._attempt: _Attempt | None = None
         self._faults_in_a_row = 0
         self._session_id: str | None = None
+        self._session_usage = Usage()
 
     async def on_start(self, context: Context[AgentMessage]) -> None:
         """Begin the session in the incarnation's nursery."""
@@ -228,7 +230,7 @@ class Agent(Actor[AgentMessage]):
             return Finish()
         ending = classify(outcome, submitted=attempt.accepted is not None)
         unsubmitted = await world.offload(partial(self._pin_rest, attempt))
-        self._session_id = outcome.session
+        used = self._follow_session(attempt, outcome, ending)
         self._faults_in_a_row = self._faults_in_a_row + 1 if ending is Ending.INFRASTRUCTURE_FAULT else 0
         world.events.publish(
             AttemptOver(
@@ -240,7 +242,13 @@ class Agent(Actor[AgentMessage]):
             return Finish()
         if ending is not Ending.INFRASTRUCTURE_FAULT:
             note = run_note(
-                world, attempt.job, outcome, ending, started=attempt.started, unsubmitted=unsubmitted
+                world,
+                attempt.job,
+                outcome,
+                ending,
+                started=attempt.started,
+                used=used,
+                unsubmitted=unsubmitted,
             )
             file = (await world.plan.commit(RecordRun(self._id, note))).tickets[self._id]
         step = next_step(
@@ -251,6 +259,15 @@ class Agent(Actor[AgentMessage]):
         )
         await self._hand_back(file, step, outcome)
         return step
+
+    def _follow_session(self, attempt: _Attempt, outcome: AgentOutcome, ending: Ending) -> Usage:
+        """Remember the session to resume; returns what this run used of it, earlier runs not counted."""
+        if ending is Ending.INFRASTRUCTURE_FAULT:
+            return outcome.usage  # it has not begun: the session is as it was
+        resumed = attempt.job.resume is not None and attempt.job.resume == outcome.session
+        used = outcome.usage.since(self._session_usage) if resumed else outcome.usage
+        self._session_id, self._session_usage = outcome.session, outcome.usage
+        return used
 
     def _pin_rest(self, attempt: _Attempt) -> tuple[str, ...]:
         """Pin what the worktree holds beyond the submission; names the files that were not submitted."""

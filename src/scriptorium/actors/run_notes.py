@@ -6,6 +6,7 @@ from scriptorium.actors.attempts import Ending
 from scriptorium.actors.world import AgentJob, World
 from scriptorium.code.evidence import Verdict
 from scriptorium.code.merge import Conflicted
+from scriptorium.harness.events import Usage
 from scriptorium.harness.interface import AgentOutcome
 from scriptorium.harness.spec import OutcomeKind
 from scriptorium.plan.notes import ReopenNote, ReopenReason, RunNote, TimeoutKind
@@ -20,6 +21,7 @@ def run_note(
     ending: Ending,
     *,
     started: str,
+    used: Usage,
     unsubmitted: tuple[str, ...],
 ) -> RunNote:
     """The summary of one run (CA-10)."""
@@ -35,8 +37,8 @@ def run_note(
         timeout=_TIMEOUTS.get(process.kind, TimeoutKind.NONE),
         started=started,
         duration_seconds=round(process.duration_seconds, 3),
-        tokens_in=outcome.usage.tokens_in,
-        tokens_out=outcome.usage.tokens_out,
+        tokens_in=used.tokens_in,
+        tokens_out=used.tokens_out,
         log=str(job.log.relative_to(world.project.root)),
         detail=outcome.last_message or ("" if ending is Ending.SUBMITTED else outcome.describe()),
         unsubmitted=unsubmitted,

@@ -100,7 +100,7 @@ def report(project: Project, progress: Progress, outcome: Outcome, console: Cons
         say(f"  {ticket}  {took:>7}  {found.title}")
         for trouble in found.trouble:
             say(f"                 came back once: {trouble}")
-    at_once = f"{progress.most_at_once} coding agents at once"
+    at_once = f"{progress.most_at_once} agents at once"
     say(f"\n{len(progress.tickets)} tickets in {outcome.seconds:.1f} s, {at_once}.")
     for fault in outcome.faults:
         say(f"FAULT: {fault}")

@@ -102,6 +102,14 @@ class Usage:
     tokens_in: int | None = None
     tokens_out: int | None = None
 
+    def since(self, before: Usage) -> Usage:
+        """What was used after `before`, an earlier figure of the same session."""
+        return Usage(_less(self.tokens_in, before.tokens_in), _less(self.tokens_out, before.tokens_out))
+
+
+def _less(total: int | None, before: int | None) -> int | None:
+    return None if total is None else max(0, total - (before or 0))
+
 
 @define
 class Transcript:
