@@ -106,7 +106,8 @@ def assert_tidy(fixture: Fixture, run_git: Git) -> None:
     run_git(fixture.root, "fsck", "--strict")
     names = [path.name for path in fixture.root.rglob("*")]
     assert not [name for name in names if name.endswith((".lock", ".scriptorium-new"))]
-    assert not (fixture.root / ".scriptorium" / "landing").exists()
+    staged = fixture.root / ".scriptorium" / "landing" / "tree"
+    assert not [path for path in staged.rglob("*") if not path.is_dir()]
 
 
 @pytest.mark.slow

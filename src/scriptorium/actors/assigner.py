@@ -60,6 +60,7 @@ class Assigner(Reconciler):
         self._staffed: set[TicketId] = set()
         self._strikes = Strikes()
         self._branches_tidied = False
+        self._tidied: tuple[frozenset[TicketId], frozenset[TicketId]] | None = None
 
     async def reconcile(self, view: View) -> bool:
         """Remove what no ticket needs, then staff what can be staffed."""
@@ -156,9 +157,17 @@ class Assigner(Reconciler):
     # ---- tidying
 
     async def _tidy(self, view: View) -> None:
+        """Worktrees become useless when a ticket leaves in-progress or its Agent ends, and never else."""
+        needed = (
+            frozenset(file.id for file in view.snapshot.in_state(TicketState.IN_PROGRESS)),
+            self.world.crew.held,
+        )
+        if needed == self._tidied:
+            return
         rows = await self.world.offload(partial(list_worktrees, self.world.project))
         for row in decide_tidying(view.snapshot, rows, self.world.crew.held):
             await self.world.offload(partial(self._remove, view, row))
+        self._tidied = needed
 
     def _tidy_branches(self, view: View) -> None:
         """Once: a crash between the removal of a worktree and of its branch leaves the branch."""

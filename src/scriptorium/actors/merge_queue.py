@@ -98,9 +98,7 @@ class MergeQueue(Reconciler):
         try:
             waits = await self._take(following, view.snapshot.tickets[ticket], tip)
         except PreconditionFailed as changed:
-            # Somebody else changed the plan: what was decided on is old, whether or not that is news yet.
             self.world.events.publish(events.Trouble(f"merge queue: {changed}"))
-            self.world.news.publish()
             waits = False
         except CheckImpossible as impossible:
             self._postpone(ticket, tip, impossible)
@@ -197,10 +195,11 @@ class MergeQueue(Reconciler):
             case Landed():
                 world.conditions.set_blocked(None)
                 self._base.mark_green(landed.commit)
+                world.base_is_at(landed.commit)
                 await self._complete(ticket, landed.commit)
                 return False
             case BaseMoved():
-                world.news.publish()  # a look at the news that is known would show the old tip again
+                world.base_is_at(landed.tip)
                 return False
             case Blocked():
                 return self._wait_for(ticket, landed.files)

@@ -19,7 +19,7 @@ from scriptorium.actors.messages import LookAgain
 from scriptorium.actors.news import MAILBOX_CAPACITY
 from scriptorium.actors.reconciler import Reconciler
 from scriptorium.actors.watcher import ref_files, watch
-from scriptorium.actors.world import World, stop_grace_seconds
+from scriptorium.actors.world import View, World, stop_grace_seconds
 from scriptorium.code.evidence import VerdictStore
 from scriptorium.plan.refs import PLAN_REF
 from scriptorium.plan.snapshot import Snapshot
@@ -46,7 +46,7 @@ async def run_actors(world: World, verdicts: VerdictStore, *, until_idle: bool, 
     left running. Raises `SupervisorFailed` when an actor crashes again and again.
     """
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(watch, world.news, partial(_watched, world))
+        nursery.start_soon(watch, partial(_look_again, world), partial(_watched, world))
         async with (
             Supervisor("agents", events=world.events, concurrent_stop=True) as agents,
             Supervisor("scriptorium", events=world.events) as supervisor,
@@ -70,6 +70,15 @@ def _children(world: World, verdicts: VerdictStore, agents: Supervisor) -> Itera
     )
     for name, factory in factories:
         yield ChildSpec(id=name, factory=factory, mailbox_capacity=MAILBOX_CAPACITY, stop_grace_seconds=1.0)
+
+
+async def _look_again(world: World) -> None:
+    """Another program changed something that matters."""
+    try:
+        await world.look(afresh=True)
+    except Exception as error:  # nobody restarts the watcher; the next change, or the actors, look again
+        world.events.publish(Trouble(f"cannot look at the repository: {error!r}"))
+    world.news.publish()
 
 
 def _watched(world: World) -> Iterable[Path]:
@@ -103,16 +112,21 @@ async def _idle(world: World) -> Snapshot:
     """Wait until every actor has seen the present state of everything and nobody is at work."""
     while True:
         changed = world.news.next_change()
-        if world.crew.is_empty:
-            try:
+        try:
+            # What is known first, as it costs nothing; the last word has git.
+            if _is_idle(world, await world.look()):
                 view = await world.look(afresh=True)
-            except Exception as error:  # nobody restarts this task, and a look can be had again
-                world.events.publish(Trouble(f"cannot look whether all is done: {error!r}"))
-                await trio.sleep(LOOK_AGAIN_SECONDS)
-                continue
-            if world.news.all_rest(view.seen) and world.crew.is_empty:
-                return view.snapshot
+                if _is_idle(world, view):
+                    return view.snapshot
+        except Exception as error:  # nobody restarts this task, and a look can be had again
+            world.events.publish(Trouble(f"cannot look whether all is done: {error!r}"))
+            await trio.sleep(LOOK_AGAIN_SECONDS)
+            continue
         await changed.wait()
+
+
+def _is_idle(world: World, view: View) -> bool:
+    return world.crew.is_empty and world.news.all_rest(view.seen)
 
 
 async def _wind_down(world: World, report: Report) -> None:

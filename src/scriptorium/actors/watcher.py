@@ -1,14 +1,12 @@
-"""Notices what others do: a tick of a second that costs a few `stat` calls and publishes changes as news."""
+"""Notices what others do: a tick of a second that costs a few `stat` calls."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 import trio
-
-from scriptorium.actors.news import News
 
 TICK_SECONDS = 1.0
 
@@ -26,8 +24,8 @@ def ref_files(git_dir: Path, refs: Iterable[str]) -> tuple[Path, ...]:
     return (git_dir / "packed-refs", *(git_dir / ref for ref in refs))
 
 
-async def watch(news: News, files: Callable[[], Iterable[Path]]) -> None:
-    """Publish news whenever one of the files changes. Runs until cancelled.
+async def watch(changed: Callable[[], Awaitable[None]], files: Callable[[], Iterable[Path]]) -> None:
+    """Call `changed` whenever one of the files has changed. Runs until cancelled.
 
     `files` is asked at every tick, as what is worth watching changes: the plan and base refs always, and the
     files that block a landing while one waits.
@@ -37,6 +35,6 @@ async def watch(news: News, files: Callable[[], Iterable[Path]]) -> None:
         now = {path: _stat(path) for path in files()}
         if any(path not in before or before[path] != found for path, found in now.items()):
             # A path that is new here may have changed before it was first looked at: that is news too.
-            news.publish()
+            await changed()
         before = now
         await trio.sleep(TICK_SECONDS)

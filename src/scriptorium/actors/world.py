@@ -163,8 +163,7 @@ class World:
     now: Callable[[], datetime] = utc_now
     new_run_id: Callable[[], str] = new_run_id
     stopping: trio.Event = field(factory=trio.Event)
-    _looking: trio.Lock = field(factory=trio.Lock, init=False)
-    _view: View | None = field(default=None, init=False)
+    _tip: Oid | None = field(default=None, init=False)
 
     @property
     def scratch_dir(self) -> Path:
@@ -172,18 +171,23 @@ class World:
         return self.project.state_dir / "scratch"
 
     async def look(self, *, afresh: bool = False) -> View:
-        """What is, as of the latest news; read once for all that look at the same news.
+        """What is, as far as this process knows: what it did itself, and what the watcher saw others do.
 
-        What another program changed is news within a tick of the watcher. `afresh` reads now: for what must
-        not be a second old. The generation is taken first, so that news while reading counts as new.
+        That costs nothing. `afresh` asks git, and publishes what is new: for what must not be a second old.
+        The generation is taken first, so that news while reading counts as new.
         """
-        async with self._looking:
-            generation = self.news.generation
-            if afresh or self._view is None or self._view.generation != generation:
-                snapshot = await self.plan.read()
-                tip = await self.offload(self.read_tip)
-                self._view = View(snapshot, tip, self.conditions.health.of(tip), generation)
-            return self._view
+        generation = self.news.generation
+        snapshot = self.plan.latest
+        if afresh or snapshot is None:
+            snapshot = await self.plan.read()
+            self.base_is_at(await self.offload(self.read_tip))
+        return View(snapshot, self._tip, self.conditions.health.of(self._tip), generation)
+
+    def base_is_at(self, tip: Oid | None) -> None:
+        """The base branch was found, or brought, there."""
+        if tip != self._tip:
+            self._tip = tip
+            self.news.publish()
 
     def read_tip(self) -> Oid | None:
         """The base branch's tip, from git."""

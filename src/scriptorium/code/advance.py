@@ -82,12 +82,12 @@ def advance(project: Project, checkout: Checkout, found: Sorted, target: Oid, st
     Raises `Changed`, `OSError` or `pygit2.GitError` in the middle; doing it again, or back, is then possible.
     """
     staging = ensure_state_dir(project) / STAGING_NAME
-    clear_staging(project)
-    staging.mkdir()
+    staging.mkdir(exist_ok=True)
+    _clear(staging, staging / "tree")
     written = [
         change for change in found.make if change.target is not None and not change.target.is_submodule
     ]
-    _write_out(project, staging / "files", target, written)
+    _write_out(project, staging, target, written)
     step("staged")
     site = Site(checkout)
     for change in sorted(found.make, key=lambda change: change.path, reverse=True):
@@ -98,19 +98,25 @@ def advance(project: Project, checkout: Checkout, found: Sorted, target: Oid, st
     for change in found.make:
         if change.target is not None:
             _require_source(site, change)
-            _place(checkout, change, staging / "files" / "tree")
+            _place(checkout, change, staging / "tree")
             step("placed")
-    _write_index(_shadow(project, staging / "index", checkout.folder, target), checkout, found)
+    _write_index(_shadow(project, staging, checkout.folder, target), checkout, found)
     step("index")
-    clear_staging(project)
+    # The staging folder stays, a few small files: making and removing it costs more than all the rest.
 
 
 def clear_staging(project: Project) -> None:
-    """Remove what an earlier landing, cut short, wrote out."""
-    staging = os.fsencode(project.state_dir / STAGING_NAME)
-    if os.path.lexists(staging):
-        with Trash(os.fsencode(project.state_dir)) as trash:
-            trash.take(staging)
+    """Remove what earlier landings, perhaps cut short, wrote out."""
+    _clear(project.state_dir, project.state_dir / STAGING_NAME)
+
+
+def _clear(around: Path, folder: Path) -> None:
+    """Remove `folder`, or whatever is in its place, below `around`. None there is fine."""
+    with contextlib.suppress(OSError, RecursionError):
+        shutil.rmtree(folder)  # the quick way, for what is neither nested nor protected out of measure
+    if os.path.lexists(folder):
+        with Trash(os.fsencode(around)) as trash:
+            trash.take(os.fsencode(folder))
 
 
 def clear_leftovers(checkout: Checkout, changes: Sequence[Change]) -> None:
@@ -124,7 +130,6 @@ def clear_leftovers(checkout: Checkout, changes: Sequence[Change]) -> None:
 
 def _shadow(project: Project, folder: Path, work_folder: Path, head: Oid) -> pygit2.Repository:
     """A repository with a HEAD and an index of its own over any working folder, like a linked worktree."""
-    folder.mkdir()
     (folder / "commondir").write_bytes(os.fsencode(project.git_dir) + b"\n")
     (folder / "gitdir").write_bytes(os.fsencode(work_folder / ".git") + b"\n")
     (folder / "HEAD").write_text(f"{head}\n")
@@ -132,19 +137,20 @@ def _shadow(project: Project, folder: Path, work_folder: Path, head: Oid) -> pyg
 
 
 def _write_out(project: Project, folder: Path, target: Oid, changes: Sequence[Change]) -> None:
-    """Write the files of `changes` below `folder`, as a checkout would (line ends, modes, links)."""
+    """Write the files of `changes` below `folder/tree`, as a checkout would (line ends, modes, links)."""
+    if not changes:  # An empty list of paths would mean every file.
+        return
     repo = _shadow(project, folder, folder / "tree", target)
     (folder / "tree").mkdir()
     tree = repo[target].peel(pygit2.Tree)
     # The attributes that count are the target's; they are looked up in the index.
     repo.index.read_tree(tree)
     repo.index.write()
-    if changes:  # An empty list would mean every file.
-        repo.checkout_tree(  # type: ignore[no-untyped-call]
-            tree,
-            strategy=CheckoutStrategy.FORCE | CheckoutStrategy.DISABLE_PATHSPEC_MATCH,
-            paths=[RawPath(change.path) for change in changes],
-        )
+    repo.checkout_tree(  # type: ignore[no-untyped-call]
+        tree,
+        strategy=CheckoutStrategy.FORCE | CheckoutStrategy.DISABLE_PATHSPEC_MATCH,
+        paths=[RawPath(change.path) for change in changes],
+    )
 
 
 def _require_source(site: Site, change: Change) -> None:
@@ -200,6 +206,7 @@ def _write_index(shadow: pygit2.Repository, checkout: Checkout, found: Sorted) -
     It is done on a copy in `shadow`, which then takes the index's place while the lock is held.
     """
     place, copy = checkout.git_dir / "index", Path(shadow.path) / "index"
+    copy.unlink(missing_ok=True)  # one was needed to write the files out
     if place.exists():
         shutil.copyfile(place, copy)
     index = shadow.index

@@ -9,7 +9,7 @@ import trio
 
 from scriptorium.plan.repository import PlanRepository
 from scriptorium.plan.snapshot import Snapshot
-from scriptorium.plan.transitions import Transition
+from scriptorium.plan.transitions import PreconditionFailed, Transition
 
 T = TypeVar("T")
 
@@ -53,7 +53,17 @@ class PlanStore:
         Cancelled, the transition is committed whole and announced, or nothing has changed.
         """
         async with self._turn:
-            return self._news(await self._offload(lambda: self._repository.commit(transition)))
+            try:
+                return self._news(await self._offload(lambda: self._repository.commit(transition)))
+            except PreconditionFailed:
+                # Another writer was here: whoever decided on the old plan must be able to see the new one.
+                self._news(await self._offload(self._repository.read))
+                raise
+
+    @property
+    def latest(self) -> Snapshot | None:
+        """The newest plan that was read or committed here, without looking; None before the first."""
+        return self._announced
 
     def _news(self, snapshot: Snapshot) -> Snapshot:
         if snapshot is not self._announced:
