@@ -74,7 +74,12 @@ class BreakOff:
     """Begin to answer, then drop the connection."""
 
 
-Fault: TypeAlias = Refuse | BreakOff
+@frozen
+class KeepSilent:
+    """Take the question and never answer."""
+
+
+Fault: TypeAlias = Refuse | BreakOff | KeepSilent
 """In place of a step. It brings no output, so it comes again when the CLI asks again."""
 
 OUT_OF_STEPS: Final = Say("Nothing is left to do.")
@@ -260,6 +265,8 @@ class ModelServer:
                 await _send_json(send, status, {"error": {"message": message}})
             case BreakOff():
                 await _send_events(send, islice(api.write(OUT_OF_STEPS, self._answers), 1), whole=False)
+            case KeepSilent():
+                await trio.sleep_forever()
             case _:
                 await _send_events(send, api.write(step, self._answers))
 

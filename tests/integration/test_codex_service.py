@@ -29,7 +29,10 @@ pytestmark = [
 def test_the_real_service_does_a_small_ticket(tmp_path: Path) -> None:
     assert KEY is not None
     place: Place = make_codex_place(tmp_path)
-    settings = {"agents": {"coding": {"maxAttempts": 2}}, "tickets": {"maxReopens": 0}}
+    settings = {
+        "agents": {"coding": {"maxAttempts": 2, "noOutputTimeout": "1m"}},
+        "tickets": {"maxReopens": 0},
+    }
     place.commit({"scriptorium.json": json.dumps(settings)})
     plant_ticket(place, "inches")
     own = {

@@ -11,8 +11,10 @@ import pytest
 from tests.system.history import assert_finished, assert_sound, ids, landings, tickets
 from tests.system.places import Place
 
+from scriptorium.plan.notes import TimeoutKind
+
 from .codex_place import Story, config, conversion, make_codex_place, plant_ticket, play
-from .model_server import BreakOff, CallTool, Conversation, Fault, Refuse, Say, Step, by_role
+from .model_server import BreakOff, CallTool, Conversation, Fault, KeepSilent, Refuse, Say, Step, by_role
 
 pytestmark = [
     pytest.mark.slow,
@@ -36,6 +38,11 @@ def place(tmp_path: Path) -> Iterator[Place]:
     plant_ticket(made, "inches")
     yield made
     assert made.clear_away() == []
+
+
+def configure(place: Place, **more: object) -> None:
+    """Change the repository's config."""
+    place.commit({"scriptorium.json": json.dumps(config() | more)})
 
 
 def in_turn(*acts: Sequence[Step | Fault], place: Place) -> Story:
@@ -88,10 +95,20 @@ def test_a_model_that_does_not_answer_ends_the_attempt_and_the_next_goes_on(plac
     assert_finished(place, landed=1)
 
 
-def test_a_model_that_never_answers_hangs_nothing(place: Place) -> None:
+@pytest.mark.req("CA-06", "CA-09")
+def test_codex_that_waits_for_a_silent_model_is_ended_by_the_watchdog(place: Place) -> None:
+    configure(place, agents={"coding": config()["agents"]["coding"] | {"noOutputTimeout": 5}})
+    story = in_turn([conversion("inches", 2.5), KeepSilent()], RIGHT, RIGHT, place=place)
+    assert story.last.returncode == 0, story.told
+    first = story.ticket("inches").runs[0]
+    assert (first.outcome, first.timeout, first.counted) == ("failed", TimeoutKind.NO_OUTPUT, True)
+    assert "time limit: no-output" in story.prompts("inches")[1]
+    assert_finished(place, landed=1)
+
+
+def test_a_model_that_refuses_every_time_hangs_nothing(place: Place) -> None:
     """The ticket ends stuck, after a bounded number of attempts, and `run` says so."""
-    settings = config() | {"tickets": {"maxReopens": 0}}
-    place.commit({"scriptorium.json": json.dumps(settings)})
+    configure(place, tickets={"maxReopens": 0})
     story = in_turn(*[[Refuse(503)]] * 20, place=place)
     assert story.last.returncode == 1, story.told
     assert tickets(place) == {"inches": "stuck"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from .conftest import MakePlace
 from .history import (
     SCRIPTORIUM,
     assert_finished,
@@ -183,6 +184,19 @@ def _spans(place: Place) -> list[tuple[float, float]]:
 def test_four_agents_at_once_and_never_more(place: Place, service: Service) -> None:
     spans = _spans(place)
     assert max(sum(start <= at < end for start, end in spans) for at, _ in spans) == 4
+
+
+def test_never_more_agents_than_allowed(make: MakePlace) -> None:
+    """Five areas and two places, planners included: there is always more to do than may be done at once."""
+    works = {
+        area: [good(f"{area}1", ["together", 2]), good(f"{area}2")] for area in ("a", "b", "c", "d", "e")
+    }
+    place: Place = make(works, planted=False, config={"concurrency": {"maxAgents": 2}})
+    place.finish()
+    spans = _spans(place)
+    assert len(spans) == 1 + 5 + 10
+    assert max(sum(start <= at < end for start, end in spans) for at, _ in spans) == 2
+    assert_finished(place, landed=10)
 
 
 @pytest.mark.req("V1-17")

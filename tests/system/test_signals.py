@@ -78,7 +78,6 @@ STUBBORN = Work(
 
 
 @BOTH
-@pytest.mark.req("V1-04")
 def test_while_it_listens_and_has_nothing_to_do(make: MakePlace, number: int) -> None:
     place: Place = make({}, spec=None, planted=False)
     service = place.run()

@@ -145,7 +145,8 @@ class _Service:
         tokens = Tokens()
         agents = ProcessAgents(self.project, self.config, self.runner, tokens)
         world = self._world(agents)
-        verdicts = VerdictStore(self.project.state_dir / "verdicts")
+        # Not synced: a verdict that a power cut takes is found out again, and nothing else is lost with it.
+        verdicts = VerdictStore(self.project.state_dir / "verdicts", fsync=False)
         async with self._server(tokens, agents, port) as (endpoint, note):
             agents.mcp_url = endpoint.mcp_url
             self.events.publish(ServiceStarted(endpoint.url, note))

@@ -21,6 +21,7 @@ from scriptorium.actors.reconciler import Reconciler
 from scriptorium.actors.watcher import ref_files, watch
 from scriptorium.actors.world import View, World, stop_grace_seconds
 from scriptorium.code.evidence import VerdictStore
+from scriptorium.code.places import base_worktree, remove_worktree
 from scriptorium.plan.refs import PLAN_REF
 from scriptorium.plan.snapshot import Snapshot
 from scriptorium.runtime import ChildSpec, Supervisor
@@ -58,7 +59,16 @@ async def run_actors(world: World, verdicts: VerdictStore, *, until_idle: bool, 
             report = await _end(world, until_idle=until_idle, stop=stop)
             await _wind_down(world, report)
         nursery.cancel_scope.cancel()
+    await _clear_away(world)
     return report
+
+
+async def _clear_away(world: World) -> None:
+    """The base worktree is a convenience of a running service; one that a crash leaves is used again."""
+    try:
+        await world.offload(partial(remove_worktree, world.project, base_worktree(world.project)))
+    except OSError as error:
+        world.events.publish(Trouble(f"cannot remove the worktree of the base branch: {error}"))
 
 
 def _children(world: World, verdicts: VerdictStore, agents: Supervisor) -> Iterable[ChildSpec[LookAgain]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -25,7 +26,7 @@ _READ_BYTES: Final = 65536
 class Stat:
     """One line of /proc/<pid>/stat: the fields that say who a process is (see proc_pid_stat(5)).
 
-    `start_time` is in clock ticks since boot.
+    `start_time` is in clock ticks since boot. `threads` counts those that live and the first one.
     """
 
     pid: int
@@ -34,11 +35,15 @@ class Stat:
     group: int
     session: int
     start_time: int
+    threads: int = 1
 
     @property
     def ended(self) -> bool:
-        """Whether it runs no more and only waits to be reaped."""
-        return self.state in _ENDED
+        """Whether it runs no more and only waits to be reaped.
+
+        One whose first thread has ended shows as a zombie, and lives on in the others.
+        """
+        return self.state in _ENDED and self.threads <= 1
 
 
 def read_stat(pid: int) -> Stat | None:
@@ -84,7 +89,7 @@ def read_mark(pid: int, run_id: str) -> Marked:
     No when it cannot be read: another user's process, one that has ended, a kernel thread.
     """
     try:
-        environment = _read(f"/proc/{pid}/environ")
+        environment = _environment(pid)
         if not environment and _is_between_programs(_read(f"/proc/{pid}/stat")):
             return Marked.UNSETTLED
     except OSError:
@@ -106,6 +111,17 @@ def ancestors(pid: int, table: dict[int, Stat]) -> Iterator[int]:
         pid = stat.parent
         seen.add(pid)
         yield pid
+
+
+def _environment(pid: int) -> bytes:
+    try:
+        return _read(f"/proc/{pid}/environ")
+    except ProcessLookupError:
+        # The first thread has ended and shows nothing any more; a thread that lives on shows it still.
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - see scan
+            with suppress(ProcessLookupError):
+                return _read(f"/proc/{pid}/task/{thread}/environ")
+        raise
 
 
 def _fields(content: bytes) -> list[bytes]:
@@ -132,6 +148,7 @@ def _parse_stat(pid: int, content: bytes) -> Stat | None:
         group=int(fields[2]),
         session=int(fields[3]),
         start_time=int(fields[19]),
+        threads=int(fields[17]),
     )
 
 
