@@ -67,7 +67,10 @@ GIT_ENV = {
 
 
 def make_repository(folder: Path) -> None:
+    """A small repository, not quite new: git's 256 folders for objects are there, as after a few days."""
     repository = pygit2.init_repository(str(folder), initial_head="main")
+    for number in range(256):
+        (folder / ".git" / "objects" / f"{number:02x}").mkdir(exist_ok=True)
     files = {"Makefile": "test:\n\t@true\n", **{f"src/file{number}.txt": "text\n" for number in range(10)}}
     for path, text in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)

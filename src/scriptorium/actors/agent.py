@@ -232,11 +232,13 @@ class Agent(Actor[AgentMessage]):
         unsubmitted = await world.offload(partial(self._pin_rest, attempt))
         used = self._follow_session(attempt, outcome, ending)
         self._faults_in_a_row = self._faults_in_a_row + 1 if ending is Ending.INFRASTRUCTURE_FAULT else 0
-        world.events.publish(
-            AttemptOver(
-                self._id, attempt.job.attempt, ending.value, "" if attempt.accepted else outcome.describe()
-            )
-        )
+        detail = ""
+        if ending.counts:
+            words = ending.value if ending is Ending.NO_SUBMISSION else outcome.describe()
+            detail = f"{words}, see {attempt.job.log.relative_to(world.project.root)}"
+        elif ending is not Ending.SUBMITTED:
+            detail = outcome.describe()
+        world.events.publish(AttemptOver(self._id, attempt.job.attempt, ending.value, detail))
         file = (await world.plan.read()).tickets.get(self._id)
         if file is None or file.state is not TicketState.IN_PROGRESS:
             return Finish()

@@ -12,6 +12,7 @@ from scriptorium.actors.events import BaseHealthChanged, ChecksStarted
 from scriptorium.actors.health import Health, HealthState
 from scriptorium.actors.merging import recheck_wait_seconds
 from scriptorium.actors.world import NoVerdict, World
+from scriptorium.code.check_commands import ADD_TARGET
 from scriptorium.code.evidence import Result, Verdict, VerdictStore
 from scriptorium.code.repository import open_repository
 from scriptorium.code.worktrees import prepare_base_worktree
@@ -91,6 +92,8 @@ class BaseCheck:
             return
         since = before.since if before.state is HealthState.RED and before.since else self._world.timestamp()
         reason = f"`{found.command}` fails, see {found.log}"
+        if ADD_TARGET in found.output_tail:
+            reason = f"{reason}: {ADD_TARGET}"
         self._publish(Health(tip, HealthState.RED, since, reason))
 
     def _publish(self, health: Health) -> None:

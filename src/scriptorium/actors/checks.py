@@ -16,7 +16,7 @@ from attrs import define, field
 from scriptorium.actors.logs import next_log
 from scriptorium.actors.process_agents import program_folder
 from scriptorium.actors.world import NoVerdict, new_run_id, rfc3339, utc_now
-from scriptorium.code.check_commands import DEFAULT_CHECK, check_commands, lacks_test_target
+from scriptorium.code.check_commands import ADD_TARGET, DEFAULT_CHECK, check_commands, lacks_test_target
 from scriptorium.code.evidence import CheckCommand, Result, Verdict, checks_key
 from scriptorium.code.repository import Project, open_repository
 from scriptorium.config import Config
@@ -31,10 +31,6 @@ _FROM_OUTSIDE: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT,
 """Signals that somebody else sends; a crash of the check itself (SIGSEGV, SIGABRT, ...) is a verdict."""
 
 _NO_RULE = re.compile(rb"\*\*\* No rule to make target ['`]test'")
-_ADD_TARGET: Final = (
-    "the makefile has no target `test`: add one, or name the checks of this repository "
-    'as "checks" in scriptorium.json'
-)
 
 
 @define(eq=False)
@@ -126,7 +122,7 @@ class ProcessChecks:
         if self.config.checks is not None or command != DEFAULT_CHECK:
             return ""
         if outcome.kind is OutcomeKind.FAILED:
-            return _ADD_TARGET if _NO_RULE.search(outcome.tail) else ""
+            return ADD_TARGET if _NO_RULE.search(outcome.tail) else ""
         if outcome.kind is not OutcomeKind.EXITED:
             return ""
-        return _ADD_TARGET if lacks_test_target(open_repository(self.project), tree) else ""
+        return ADD_TARGET if lacks_test_target(open_repository(self.project), tree) else ""

@@ -75,7 +75,10 @@ class AttemptStarted:
 
 @frozen
 class AttemptOver:
-    """A coding agent's process and all its descendants are gone."""
+    """A coding agent's process and all its descendants are gone.
+
+    `detail` is the ending in more words, if there are any: the rest of a sentence that begins with a name.
+    """
 
     ticket: TicketId
     attempt: int
@@ -183,10 +186,10 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line fo
         case ServiceStopping():
             return f"stopping: {event.reason}"
         case PlannerStarted():
-            return f"{_planner(event.area)} started (try {event.attempt})"
+            return f"{describe_planner(event.area)} started (try {event.attempt})"
         case PlannerFailed():
             end = "given up until the text changes" if event.final else "trying again"
-            return f"{_planner(event.area)} failed, {end}: {event.reason}"
+            return f"{describe_planner(event.area)} failed, {end}: {event.reason}"
         case AreasWritten():
             return f"areas: {', '.join(event.areas)}"
         case TicketsCreated():
@@ -196,7 +199,7 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line fo
         case AttemptStarted():
             return f"{event.ticket} attempt {event.attempt} started ({event.harness})"
         case AttemptOver():
-            return f"{event.ticket} attempt {event.attempt} {event.ending}{_tail(event.detail)}"
+            return f"{event.ticket} attempt {event.attempt} {event.detail or event.ending}"
         case Submitted():
             return f"{event.ticket} submitted {event.commit[:10]}"
         case ChecksStarted():
@@ -217,7 +220,8 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line fo
             assert_never(event)
 
 
-def _planner(area: AreaName | None) -> str:
+def describe_planner(area: AreaName | None) -> str:
+    """Which planner: the architect, or the manager of an area."""
     return "architect" if area is None else f"manager of {area}"
 
 

@@ -49,7 +49,8 @@ def _tickets(snapshot: Snapshot) -> Iterable[str]:
             case TicketState.DONE:
                 continue
             case TicketState.STUCK:
-                yield f"{file.id} stuck: {file.ticket.title}"
+                why = file.ticket.reopens[-1].detail.splitlines() if file.ticket.reopens else []
+                yield f"{file.id} stuck: {file.ticket.title}{f' ({why[0][:200]})' if why else ''}"
             case TicketState.IN_PROGRESS:
                 where = "in the merge queue" if file.id in queued else "in progress"
                 yield f"{file.id} {where}: {file.ticket.title}"

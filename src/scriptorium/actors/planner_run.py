@@ -18,7 +18,7 @@ from scriptorium.actors.attempts import (
     classify,
     next_step,
 )
-from scriptorium.actors.events import PlannerStarted
+from scriptorium.actors.events import PlannerStarted, Trouble, describe_planner
 from scriptorium.actors.logs import next_log
 from scriptorium.actors.world import AgentJob, AgentRunner, Role
 from scriptorium.code.repository import Project
@@ -109,6 +109,10 @@ async def run_planner(world: PlannerSeams, run: PlannerRun, *, stop: trio.Event)
         step = _after(attempt, faults := faults + 1)
         if not isinstance(step, Retry):
             return attempt
+        if attempt.outcome is not None:
+            who = describe_planner(run.area)
+            reason = attempt.outcome.describe()
+            world.events.publish(Trouble(f"{who} {reason}; again in {step.wait_seconds:.0f} s"))
         with trio.move_on_after(step.wait_seconds):
             await stop.wait()
             return PlannerAttempt(_NOTHING, attempt.outcome, stopped=True)

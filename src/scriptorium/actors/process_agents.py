@@ -108,7 +108,7 @@ class ProcessAgents:
             last_message=last_message_path(job.log),
             model=settings.model,
             reasoning_effort=settings.reasoning_effort,
-            command=settings.command,
+            command=self._placed(settings.command),
             args=settings.args,
             mcp_url=mcp.url if mcp is not None else None,
             resume=job.resume,
@@ -133,6 +133,12 @@ class ProcessAgents:
             ),
         )
         return await run_agent(self.runner, harness, request, run, stop=stop)
+
+    def _placed(self, command: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """A program with a relative path is the repository's own: an agent works in another folder."""
+        if not command or "/" not in command[0]:
+            return command
+        return (str(self.project.root / command[0]), *command[1:])
 
 
 def program_folder() -> Path:

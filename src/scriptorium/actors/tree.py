@@ -82,13 +82,15 @@ def _children(world: World, verdicts: VerdictStore, agents: Supervisor) -> Itera
         yield ChildSpec(id=name, factory=factory, mailbox_capacity=MAILBOX_CAPACITY, stop_grace_seconds=1.0)
 
 
-async def _look_again(world: World) -> None:
-    """Another program changed something that matters."""
+async def _look_again(world: World) -> bool:
+    """Another program changed something that matters: have it known. False when that failed."""
     try:
         await world.look(afresh=True)
-    except Exception as error:  # nobody restarts the watcher; the next change, or the actors, look again
+    except Exception as error:  # nobody restarts the watcher
         world.events.publish(Trouble(f"cannot look at the repository: {error!r}"))
+        return False
     world.news.publish()
+    return True
 
 
 def _watched(world: World) -> Iterable[Path]:

@@ -24,8 +24,10 @@ def ref_files(git_dir: Path, refs: Iterable[str]) -> tuple[Path, ...]:
     return (git_dir / "packed-refs", *(git_dir / ref for ref in refs))
 
 
-async def watch(changed: Callable[[], Awaitable[None]], files: Callable[[], Iterable[Path]]) -> None:
-    """Call `changed` whenever one of the files has changed. Runs until cancelled.
+async def watch(changed: Callable[[], Awaitable[bool]], files: Callable[[], Iterable[Path]]) -> None:
+    """Call `changed` whenever one of the files has changed, at every tick until it returns True.
+
+    Runs until cancelled.
 
     `files` is asked at every tick, as what is worth watching changes: the plan and base refs always, and the
     files that block a landing while one waits.
@@ -33,8 +35,8 @@ async def watch(changed: Callable[[], Awaitable[None]], files: Callable[[], Iter
     before: dict[Path, tuple[int, int, int] | None] = {}
     while True:
         now = {path: _stat(path) for path in files()}
-        if any(path not in before or before[path] != found for path, found in now.items()):
-            # A path that is new here may have changed before it was first looked at: that is news too.
-            await changed()
-        before = now
+        # A path that is new here may have changed before it was first looked at: that is news too.
+        same = all(path in before and before[path] == found for path, found in now.items())
+        if same or await changed():
+            before = now
         await trio.sleep(TICK_SECONDS)

@@ -164,6 +164,7 @@ class World:
     new_run_id: Callable[[], str] = new_run_id
     stopping: trio.Event = field(factory=trio.Event)
     _tip: Oid | None = field(default=None, init=False)
+    _tip_is_known: bool = field(default=False, init=False)
 
     @property
     def scratch_dir(self) -> Path:
@@ -178,13 +179,14 @@ class World:
         """
         generation = self.news.generation
         snapshot = self.plan.latest
-        if afresh or snapshot is None:
+        if afresh or snapshot is None or not self._tip_is_known:
             snapshot = await self.plan.read()
             self.base_is_at(await self.offload(self.read_tip))
         return View(snapshot, self._tip, self.conditions.health.of(self._tip), generation)
 
     def base_is_at(self, tip: Oid | None) -> None:
         """The base branch was found, or brought, there."""
+        self._tip_is_known = True
         if tip != self._tip:
             self._tip = tip
             self.news.publish()

@@ -5,6 +5,7 @@ What a command needs is imported when it is called. Whatever goes wrong ends as 
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -13,6 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     0 success, 1 the thing asked for failed, 2 wrong usage, 78 bad configuration. Prints; raises nothing.
     """
+    _standard_streams()
     try:
         code = _command(sys.argv[1:] if arguments is None else arguments)
         # Here and not at the interpreter's end, where a full disk or a closed pipe could not be told.
@@ -21,7 +23,29 @@ def main(arguments: list[str] | None = None) -> int:
         from scriptorium.cli.failure import tell  # noqa: PLC0415
 
         return tell(error)
+    try:
+        sys.stderr.flush()
+    except OSError:
+        from scriptorium.cli.failure import drop  # noqa: PLC0415
+
+        drop(sys.stderr)  # news that could not be printed changes nothing about what was done
     return code
+
+
+def _standard_streams() -> None:
+    """Put /dev/null where a stream was closed (``>&-``, as some job runners do).
+
+    Else what is opened next, a repository's file perhaps, would have the stream's number, and be written to
+    by whatever prints.
+    """
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
+        continue
+    os.close(null)
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - for the process
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
 
 def _command(arguments: list[str]) -> int:

@@ -8,13 +8,15 @@ import typer
 
 from scriptorium import __version__
 
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
 app = typer.Typer(
     name="scriptorium",
     # None keeps rich, which takes longer to import than most commands run, out of help and errors.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=_CONTEXT,
     help="Turns a written spec into landed code with a crew of AI coding agents.",
     epilog="""
 \b
@@ -51,15 +53,16 @@ def top(
 
 
 @app.command(
+    context_settings=_CONTEXT,
     epilog="""
 \b
 Examples:
   scriptorium --init
   scriptorium init ~/src/project
-"""
+""",
 )
 def init(
-    path: Annotated[str, typer.Argument(metavar="[PATH]", help="A folder in the repository.")] = ".",
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A folder in the repository.")] = ".",
     at: At = ".",
 ) -> int:
     """Make the plan branch (also: scriptorium --init [PATH])."""
@@ -69,17 +72,18 @@ def init(
 
 
 @app.command(
+    context_settings=_CONTEXT,
     epilog="""
 \b
 Examples:
   scriptorium run                        until Ctrl-C or SIGTERM
   scriptorium run --until-idle           until there is nothing left to do
   scriptorium run --port 0 -C ~/project  at any free port
-"""
+""",
 )
 def run(
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Listen there; 0 for any free port.")
+        int | None, typer.Option(min=0, max=65535, metavar="N", help="Listen there; 0 for any free port.")
     ] = None,
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="End when nothing more can be done.")
@@ -93,12 +97,13 @@ def run(
 
 
 @app.command(
+    context_settings=_CONTEXT,
     epilog="""
 \b
 Examples:
   scriptorium status
   scriptorium status --json | jq .tickets.open
-"""
+""",
 )
 def status(at: At = ".", as_json: Json = False) -> int:
     """Show tickets, agents, the merge queue and the base branch."""
@@ -108,6 +113,7 @@ def status(at: At = ".", as_json: Json = False) -> int:
 
 
 @app.command(
+    context_settings=_CONTEXT,
     epilog="""
 \b
 Examples:
@@ -115,10 +121,10 @@ Examples:
   scriptorium plan "Add a parser for ..."  one answer, and the spec is committed
   scriptorium plan --from spec.md        commit this spec, no agent
   generate-spec | scriptorium plan --from -
-"""
+""",
 )
 def plan(
-    prompt: Annotated[str | None, typer.Argument(help="What the spec is to say.")] = None,
+    prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="What the spec is to say.")] = None,
     source: Annotated[
         str | None,
         typer.Option("--from", metavar="FILE", help="A spec that is written already; - is stdin."),
@@ -132,18 +138,21 @@ def plan(
         from scriptorium.cli.plan import plan_from  # noqa: PLC0415
 
         return plan_from(at, source)
+    if prompt is not None and not prompt.strip():
+        raise typer.BadParameter("the prompt is empty; say what the spec should be")
     from scriptorium.cli.plan_session import plan_session  # noqa: PLC0415
 
     return plan_session(at, prompt)
 
 
 @app.command(
+    context_settings=_CONTEXT,
     epilog="""
 \b
 Examples:
   scriptorium worktrees
   scriptorium worktrees --json
-"""
+""",
 )
 def worktrees(at: At = ".", as_json: Json = False) -> int:
     """List the worktrees with their tickets and branches."""
@@ -153,11 +162,12 @@ def worktrees(at: At = ".", as_json: Json = False) -> int:
 
 
 @app.command(
+    context_settings=_CONTEXT,
     epilog="""
 \b
 Example, for an agent without an MCP client:
   scriptorium submit "Add the parser, with tests for empty input"
-"""
+""",
 )
 def submit(
     summary: Annotated[str, typer.Argument(metavar="SUMMARY", help="What was done, and why.")],
@@ -173,12 +183,13 @@ def submit(
 
 
 @app.command(
+    context_settings=_CONTEXT,
     epilog="""
 \b
 Examples:
   scriptorium demo
   scriptorium demo --keep
-"""
+""",
 )
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the sample repository there.")] = False,

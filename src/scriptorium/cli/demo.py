@@ -23,10 +23,9 @@ from scriptorium.runtime.errors import sole_error
 def demo(*, keep: bool) -> int:
     """Exit 0 only if every ticket is done, the base branch is green and the plan's history is valid."""
     folder = Path(tempfile.mkdtemp(prefix="scriptorium-demo-"))
-    console = Console(file=sys.stdout)
-    console.print(f"A sample repository in {folder}", markup=False, highlight=False, soft_wrap=True)
-    gate.install()
     try:
+        console = Console(file=sys.stdout)
+        console.print(f"A sample repository in {folder}", markup=False, highlight=False, soft_wrap=True)
         return _play(folder / "inkwell", console, keep=keep)
     finally:
         gate.close()
@@ -60,6 +59,8 @@ async def _main(project: Project, progress: Progress, console: Console) -> Outco
             switch.kill_now()
             os._exit(EXIT_INTERRUPTED)
 
+    # Only now: until here Ctrl-C is an exception, and the folder is removed.
+    gate.install()
     gate.attach(signalled)
     return await play(project, progress, console, switch)
 

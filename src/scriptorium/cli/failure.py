@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TextIO
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -32,7 +33,7 @@ def tell(error: BaseException) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else EXIT_FAILED
     if isinstance(error, BrokenPipeError):
-        _drop_output()
+        drop(sys.stdout, sys.stderr)
         return EXIT_FAILED
     if os.environ.get(DEBUG) == "1":
         import traceback  # noqa: PLC0415
@@ -44,7 +45,11 @@ def tell(error: BaseException) -> int:
             sys.stderr.write(f"scriptorium: {printable(line)}\n")
         sys.stderr.flush()
     except (OSError, ValueError):
-        _drop_output()  # nobody can be told; the exit code still says it
+        drop(sys.stderr)  # nobody can be told; the exit code still says it
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        drop(sys.stdout)  # most often what has just been told: the disk is full
     return code
 
 
@@ -73,10 +78,10 @@ def _usage(error: BaseException) -> str:
     return f"{message} (see: {command} --help)"
 
 
-def _drop_output() -> None:
-    """Let nothing more be written: the interpreter flushes at its end, and would complain."""
+def drop(*streams: TextIO) -> None:
+    """Let nothing more be written there: the interpreter flushes at its end, and would complain."""
     null = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in streams:
         try:
             os.dup2(null, stream.fileno())
         except (OSError, ValueError):

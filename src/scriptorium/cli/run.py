@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -81,13 +82,17 @@ async def _run(root: Path, port: int | None, until_idle: bool, level: int) -> Re
 
 
 async def _print(subscription: Subscription, level: int) -> None:
-    """Print the news until the subscription is closed, the last of it included."""
+    """Print the news until the subscription is closed, the last of it included.
+
+    A full disk, a pipe that nobody reads and a terminal that was closed cost the news, not the service.
+    """
     async for event in subscription:
         line = line_for(event, level)
         if line is not None:
             now = datetime.now().astimezone()
-            sys.stderr.write(f"{now:%H:%M:%S} {printable(line)}\n")
-            sys.stderr.flush()
+            with suppress(OSError):
+                sys.stderr.write(f"{now:%H:%M:%S} {printable(line)}\n")
+                sys.stderr.flush()
 
 
 def line_for(event: object, level: int) -> str | None:

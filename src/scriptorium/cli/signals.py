@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM for ``run``, from the first moment to the last.
+"""SIGINT, SIGTERM and SIGHUP for ``run``, from the first moment to the last.
 
 Until the loop is up nothing needs an orderly end, and the first signal ends the process at once; from then
 on the loop is told. At the end, while the interpreter shuts down, signals change nothing any more.
@@ -13,7 +13,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import final
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""SIGHUP: the terminal was closed. Agents have sessions of their own and would work on unattended."""
 
 
 @final
@@ -25,9 +26,10 @@ class SignalGate:
         self._count = 0
 
     def install(self) -> None:
-        """Take over SIGINT and SIGTERM. In the main thread only."""
+        """Take over the stop signals, but for SIGHUP under ``nohup``. In the main thread only."""
         for number in STOP_SIGNALS:
-            signal.signal(number, self._received)
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._received)
 
     def attach(self, callback: Callable[[int], None]) -> None:
         """From now on call ``callback(count)`` for each signal: 1 for the first one, 2 for the second.

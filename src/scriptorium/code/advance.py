@@ -29,6 +29,9 @@ Step: TypeAlias = Callable[[str], None]
 """Called with a name after each durable step, so that a test can stop there. What it raises goes up."""
 
 STAGING_NAME: Final = "landing"
+_WRITE_OUT: Final = (
+    CheckoutStrategy.FORCE | CheckoutStrategy.DISABLE_PATHSPEC_MATCH | CheckoutStrategy.DONT_UPDATE_INDEX
+)
 NEW_SUFFIX: Final = ".scriptorium-new"
 """Of a file on its way into place: the new index, or a file that comes from another file system."""
 
@@ -148,7 +151,7 @@ def _write_out(project: Project, folder: Path, target: Oid, changes: Sequence[Ch
     repo.index.write()
     repo.checkout_tree(  # type: ignore[no-untyped-call]
         tree,
-        strategy=CheckoutStrategy.FORCE | CheckoutStrategy.DISABLE_PATHSPEC_MATCH,
+        strategy=_WRITE_OUT,
         paths=[RawPath(change.path) for change in changes],
     )
 
@@ -188,16 +191,7 @@ def _place(checkout: Checkout, change: Change, written: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         for parent, _folders, _files in os.walk(path, topdown=False):
             Path(parent).rmdir()  # Only empty ones are left; a file that came just now stops it.
-    try:
-        (written / name).rename(path)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        # A linked worktree on another file system: copy to beside the place, so that it is whole at once.
-        beside = path.with_name(path.name + NEW_SUFFIX)
-        beside.unlink(missing_ok=True)
-        shutil.copy2(written / name, beside, follow_symlinks=False)
-        beside.rename(path)
+    _replace(written / name, path)
 
 
 def _write_index(shadow: pygit2.Repository, checkout: Checkout, found: Sorted) -> None:
@@ -225,9 +219,20 @@ def _write_index(shadow: pygit2.Repository, checkout: Checkout, found: Sorted) -
         if change.target is not None:
             _stage(index, change.path, change.target, from_file=False)
     index.write()
-    beside = place.with_name(place.name + NEW_SUFFIX)
-    shutil.copyfile(copy, beside)
-    beside.replace(place)
+    _replace(copy, place)
+
+
+def _replace(source: Path, place: Path) -> None:
+    """Put a file in the place of another in one step, also from another file system."""
+    try:
+        source.replace(place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        beside = place.with_name(place.name + NEW_SUFFIX)
+        beside.unlink(missing_ok=True)
+        shutil.copy2(source, beside, follow_symlinks=False)
+        beside.replace(place)
 
 
 def _staged(index: pygit2.Index, change: Change) -> Leaf | None:

@@ -12,6 +12,11 @@ from scriptorium.code.evidence import CheckCommand
 from scriptorium.plan.ids import Oid
 
 DEFAULT_CHECK: Final = CheckCommand("make test")
+ADD_TARGET: Final = (
+    "the makefile has no target `test`: add one, or name the checks of this repository "
+    'as "checks" in scriptorium.json'
+)
+"""What to do about a makefile without the target of the default check."""
 MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
 """The names that make looks for, in its order."""
 

@@ -43,11 +43,13 @@ class NoBaseBranch(RepositoryProblem):
 class UnbornBase(RepositoryProblem):
     """The base branch has no commit yet; `.branch` is its name. The user makes the first commit."""
 
-    def __init__(self, branch: str) -> None:
-        super().__init__(
-            f"branch {branch} has no commit yet; make the first one: "
-            "git add --all && git commit --allow-empty -m 'first commit'"
-        )
+    def __init__(self, branch: str, *, bare: bool = False) -> None:
+        commit = "git commit --allow-empty -m 'first commit'"
+        if bare:
+            how = f"in a clone of it: {commit} && git push origin HEAD:{branch}"
+        else:
+            how = f"git add --all && {commit}"
+        super().__init__(f"branch {branch} has no commit yet; make the first one: {how}")
         self.branch = branch
 
 
@@ -90,7 +92,7 @@ def discover(path: Path) -> Project:
     """
     start = Path(os.path.realpath(path))
     if not start.is_dir():
-        raise NotARepository(f"{path}: no such folder")
+        raise NotARepository(f"{path}: {'is not a folder' if start.exists() else 'no such folder'}")
     found = pygit2.discover_repository(str(start))
     if found is None:
         raise NotARepository(f"{path}: not in a git repository; make one with: git init")
@@ -207,7 +209,7 @@ def base_branch(repo: pygit2.Repository, configured: str | None) -> str:
     if branch_tip(repo, name) is not None:
         return name
     if name == head or not repo.raw_listall_branches():
-        raise UnbornBase(name)
+        raise UnbornBase(name, bare=repo.is_bare)
     raise NoBaseBranch(f'scriptorium.json: baseBranch: there is no branch "{name}"')
 
 
