@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -98,3 +100,38 @@ def test_a_pipe_that_nobody_reads_is_no_news(
         patch.setattr(sys, "stdout", out)
         assert main(["--version"]) == 1
     assert capfd.readouterr().err == ""
+
+
+def test_an_empty_prompt_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", " "]) == 2
+    assert "the prompt is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["--version", "--help", "run --help"])
+def test_a_full_disk_is_told_once_and_is_exit_1(command: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "scriptorium", *command.split()],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "scriptorium: No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_no_exit_code(closed: str) -> None:
+    for words, code in (("--version", 0), ("nonsense", 2)):
+        line = f'"{sys.executable}" -m scriptorium {words} {closed}'
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+        assert done.returncode == code
+        assert "unexpected" not in done.stderr
+
+
+@pytest.mark.slow
+def test_news_that_cannot_be_printed_do_not_end_the_service(tmp_path: Path) -> None:
+    script = (
+        "git init -q -b main . && git -c user.name=N -c user.email=n@e commit -q --allow-empty -m first && "
+        f'"{sys.executable}" -m scriptorium --init >&2 && '
+        f'"{sys.executable}" -m scriptorium run --until-idle --port 0 2>/dev/full'
+    )
+    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split(":")[0]) == (1, "no spec")

@@ -1,4 +1,4 @@
-"""The gate that SIGINT and SIGTERM come through, in a process of its own."""
+"""The gate that SIGINT, SIGTERM and SIGHUP come through, in a process of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import pytest
 
 INSTALLED = "import os, signal, sys\nfrom scriptorium.cli.signals import gate\ngate.install()\n"
-BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+EACH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 
 
 def outcome(program: str, number: int) -> tuple[int, str]:
@@ -22,24 +22,31 @@ def outcome(program: str, number: int) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-@BOTH
+@EACH
 def test_before_the_loop_is_up_the_first_signal_ends_the_process_well(number: int) -> None:
     assert outcome("send(); print('still here', flush=True)", number) == (0, "")
 
 
-@BOTH
+def test_nohup_is_respected() -> None:
+    program = "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + INSTALLED
+    program += "signal.raise_signal(signal.SIGHUP); print('on')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "on\n")
+
+
+@EACH
 def test_the_loop_is_told_how_often_it_was_asked(number: int) -> None:
     program = "gate.attach(lambda count: print(count, flush=True)); send(); send(); send(); sys.exit(7)"
     assert outcome(program, number) == (7, "1\n2\n3\n")
 
 
-@BOTH
+@EACH
 def test_a_signal_that_comes_after_the_loop_is_over_does_no_harm(number: int) -> None:
     program = "def over(count): raise RuntimeError\ngate.attach(over); send(); print('on'); sys.exit(1)"
     assert outcome(program, number) == (1, "on\n")
 
 
-@BOTH
+@EACH
 def test_once_the_exit_code_is_decided_a_signal_changes_nothing(number: int) -> None:
     program = (
         "import atexit, threading\natexit.register(send)\n"
@@ -51,7 +58,7 @@ def test_once_the_exit_code_is_decided_a_signal_changes_nothing(number: int) -> 
 
 
 @pytest.mark.req("V1-05")
-@BOTH
+@EACH
 def test_run_sets_its_handlers_before_anything_slow_is_imported(number: int) -> None:
     """The first import after the handlers, whatever it is, is already answered with a good end."""
     program = f"""

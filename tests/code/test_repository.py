@@ -92,6 +92,9 @@ def test_no_repository_says_what_to_do(tmp_path: Path) -> None:
         discover(tmp_path)
     with pytest.raises(NotARepository, match="no such folder"):
         discover(tmp_path / "missing")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotARepository, match="is not a folder"):
+        discover(tmp_path / "file")
 
 
 def test_sha256_is_refused_by_name(tmp_path: Path, run_git: Callable[..., str]) -> None:
@@ -187,6 +190,13 @@ def test_a_base_without_a_commit_says_how_to_make_one(tmp_path: Path, configured
     with pytest.raises(UnbornBase, match=r"git add .* git commit") as caught:
         base_branch(open_repository(discover(tmp_path)), configured)
     assert caught.value.branch == (configured or "main")
+
+
+def test_a_bare_repository_gets_its_first_commit_from_a_clone(tmp_path: Path) -> None:
+    pygit2.init_repository(str(tmp_path), bare=True, initial_head="main")
+
+    with pytest.raises(UnbornBase, match=r"clone .* git push origin HEAD:main"):
+        base_branch(open_repository(discover(tmp_path)), None)
 
 
 def test_a_branch_tip_is_a_commit_or_nothing(fixture: Fixture) -> None:

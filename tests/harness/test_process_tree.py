@@ -40,6 +40,21 @@ def rest_unmarked():
     os.execve(sys.executable, ["python", "-I", "-S", "-c", code], {})
 """
 
+HEADLESS = (
+    DOUBLE_FORK
+    + """
+import ctypes, threading
+def live_on():
+    while b") Z " not in open("/proc/self/stat", "rb").read():
+        pass
+    rest()
+def headless():
+    threading.Thread(target=live_on).start()
+    exit_of_one_thread = {"x86_64": 60, "aarch64": 93}[os.uname().machine]
+    ctypes.CDLL(None).syscall(exit_of_one_thread, 0)
+"""
+)
+
 
 def spec(folder: Path, *argv: str, **changes: Any) -> ProcessSpec:
     settings: dict[str, Any] = {
@@ -166,6 +181,15 @@ os.wait()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stop_once_seen)
         await runner.run(run, on_line=pids.on_line, stop=stop)
+    assert pids.left == []
+
+
+@pytest.mark.req("CA-06")
+@pytest.mark.parametrize("begin", ["headless()", "escape(headless)\nrest()"], ids=["child", "escaped"])
+async def test_a_process_whose_first_thread_has_ended_is_no_zombie(tmp_path: Path, begin: str) -> None:
+    """It shows as one and lives on in another thread."""
+    wanted = 1 if begin == "headless()" else 2
+    _, pids = await stopped_after(tmp_path, wanted, *PYTHON, HEADLESS + begin)
     assert pids.left == []
 
 

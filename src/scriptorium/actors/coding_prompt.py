@@ -79,7 +79,7 @@ def _run(note: RunNote) -> str:
 
 
 def _quoted(text: str) -> str:
-    return "It said:\n\n" + "\n".join(f"  > {line}" for line in text.splitlines())
+    return "Its last words, or why it ended:\n\n" + "\n".join(f"  > {line}" for line in text.splitlines())
 
 
 def _fenced(text: str) -> str:

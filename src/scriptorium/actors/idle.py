@@ -49,8 +49,7 @@ def _tickets(snapshot: Snapshot) -> Iterable[str]:
             case TicketState.DONE:
                 continue
             case TicketState.STUCK:
-                why = file.ticket.reopens[-1].detail.splitlines() if file.ticket.reopens else []
-                yield f"{file.id} stuck: {file.ticket.title}{f' ({why[0][:200]})' if why else ''}"
+                yield f"{file.id} stuck: {file.ticket.title}"
             case TicketState.IN_PROGRESS:
                 where = "in the merge queue" if file.id in queued else "in progress"
                 yield f"{file.id} {where}: {file.ticket.title}"
