@@ -5,6 +5,7 @@
 #   make test               the tests that need no network and no real agent
 #   make PYTHON=python3.13 setup
 #   make test ARGS='-k config -x'
+#   make test TESTS=tests/plan
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
@@ -27,6 +28,8 @@ endif
 
 # The tools are a dependency group, which pip knows only from 25.1 on; so they are read from the file.
 DEV_LIST = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")
+
+TESTS := tests
 
 .PHONY: help setup test system-test integration-test check format requirements bench demo clean
 
@@ -87,7 +90,7 @@ demo: $(VENV)/.ready
 	@$(BIN)/scriptorium demo $(ARGS)
 
 test: $(VENV)/.dev
-	SCRIPTORIUM_SUITE=unit $(PY) -m pytest tests --ignore=tests/system --ignore=tests/integration $(ARGS)
+	SCRIPTORIUM_SUITE=unit $(PY) -m pytest $(TESTS) --ignore=tests/system --ignore=tests/integration $(ARGS)
 
 system-test: $(VENV)/.dev
 	SCRIPTORIUM_SUITE=system $(PY) -m pytest tests/system $(ARGS)

@@ -304,10 +304,11 @@ async def test_an_entry_whose_ticket_a_person_moved_stops_no_other(
     assert any("remove the entry" in line for line in report.leftovers)
 
 
+@pytest.mark.parametrize("verdict", ["bad\n", None])
 async def test_the_decision_is_made_again_when_somebody_else_was_faster(
-    stage: Stage, autojump_clock: MockClock
+    stage: Stage, autojump_clock: MockClock, verdict: str | None
 ) -> None:
-    """The ticket is parked by hand while its checks run: its outcome cannot be committed, nothing spins."""
+    """The ticket is parked by hand while its checks run: whatever they say, nothing lands and nothing spins."""
     judge = stage.judge
 
     def robs(folder: Path) -> str | NoVerdict | None:
@@ -318,7 +319,7 @@ async def test_the_decision_is_made_again_when_somebody_else_was_faster(
                 {f"tickets/stuck/{file.name}.md": file.ticket.text.encode()},
                 (file.path, entry, "queue/merge/active.md"),
             )
-            return "bad\n"
+            return verdict
         return judge(folder)
 
     stage.judge = robs
@@ -327,7 +328,7 @@ async def test_the_decision_is_made_again_when_somebody_else_was_faster(
     await stage.run()
     assert stage.states() == {"one": "stuck"}
     assert trio.current_time() - began < 5
-    assert len(stage.heard(events.Trouble)) == 1
+    assert len(stage.heard(events.Trouble)) == (0 if verdict is None else 1)
     assert stage.landed() == []
 
 

@@ -160,7 +160,14 @@ class MergeQueue(Reconciler):
         if verdict.result is Result.RED:
             await self._hand_back(file, checks_failed(verdict))
             return False
+        if not await self._is_still_wanted(entry):
+            return False
         return await self._land(file.id, commit, evidence_for(merged, verdict))
+
+    async def _is_still_wanted(self, entry: QueueEntry) -> bool:
+        """Look again before the base moves: checks may take half an hour, and a person the ticket away."""
+        snapshot = await self.world.plan.read()
+        return snapshot.active == entry and snapshot.state_of(entry.ticket) is TicketState.IN_PROGRESS
 
     async def _verdict(self, file: TicketFile, merged: Merged, commit: Oid) -> Verdict | NoVerdict:
         """What the checks say of the merged tree; a tree that has a verdict is not run again."""
