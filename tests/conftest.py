@@ -81,6 +81,10 @@ class Recorder:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Whoever starts the tests in the background may have signals ignored, and that is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
     config.pluginmanager.register(Recorder(RECORDS, os.environ.get("SCRIPTORIUM_SUITE")), "requirements")
 
 

@@ -308,7 +308,7 @@ async def test_an_entry_whose_ticket_a_person_moved_stops_no_other(
 async def test_the_decision_is_made_again_when_somebody_else_was_faster(
     stage: Stage, autojump_clock: MockClock, verdict: str | None
 ) -> None:
-    """The ticket is parked by hand while its checks run: whatever they say, nothing lands and nothing spins."""
+    """The ticket is parked by hand while its checks run: nothing lands and nothing spins."""
     judge = stage.judge
 
     def robs(folder: Path) -> str | NoVerdict | None:

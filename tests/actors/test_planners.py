@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 import trio
@@ -231,24 +232,55 @@ async def test_an_area_that_changes_while_it_is_being_ticketed_is_ticketed_again
 # ---------------------------------------------------------------- both
 
 
+def cannot_start(stage: Stage, role: Role, times: int) -> None:
+    """A plan in which this role's program is missing for so many starts."""
+    if role is Role.ARCHITECT:
+        stage.spec()
+        stage.cast.architects = [leaves({}, COULD_NOT_START)] * times + [
+            leaves({"areas/core.md": "# Core\n"})
+        ]
+    else:
+        stage.plan.areas(CORE)
+        stage.cast.managers = {"core": [leaves({}, COULD_NOT_START)] * times + [leaves({})]}
+
+
 @pytest.mark.parametrize("role", [Role.ARCHITECT, Role.MANAGER])
 async def test_a_planner_that_cannot_be_started_is_waited_for(
     stage: Stage, autojump_clock: MockClock, role: Role
 ) -> None:
-    """Four faults of the machine, 1, 2, 4 and 8 s apart, are no failed try."""
-    if role is Role.ARCHITECT:
-        stage.spec()
-        stage.cast.architects = [leaves({}, COULD_NOT_START)] * 4 + [leaves({"areas/core.md": "# Core\n"})]
-    else:
-        stage.plan.areas(CORE)
-        stage.cast.managers = {"core": [leaves({}, COULD_NOT_START)] * 4 + [leaves({})]}
+    """Four faults of the machine, a minute apart and doubling, are no failed try; `status` hears of them."""
+    cannot_start(stage, role, 4)
+    stage.raise_curtain()
+    why = COULD_NOT_START.process.describe()
+    halted: list[tuple[str, ...]] = []
     began = trio.current_time()
-    assert (await stage.run()).leftovers == ()
-    assert trio.current_time() - began == pytest.approx(15.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(stage.run, until_idle=False, new=False))
+        with stage.world.events.subscribe(1000) as subscription:
+            async for event in subscription:
+                halted.append(stage.world.conditions.lines())
+                if isinstance(event, events.TicketsCreated):
+                    break
+        stage.stop.set()
+    assert trio.current_time() - began >= (1 + 2 + 4 + 8) * 60
     assert stage.heard(events.PlannerFailed) == []
-    who = "architect" if role is Role.ARCHITECT else "manager of core"
+    assert (f"the {role.value} {why}",) in halted
+    assert halted[-1] == ()
     said = [event.what for event in stage.heard(events.Trouble)]
-    assert said == [f"{who} {COULD_NOT_START.process.describe()}; again in {wait} s" for wait in (1, 2, 4, 8)]
+    assert said == [f"{role.value} {why}; trying again in {wait} s" for wait in (60, 120, 240, 480)]
+
+
+@pytest.mark.parametrize("role", [Role.ARCHITECT, Role.MANAGER])
+async def test_a_missing_program_is_not_written_down(
+    stage: Stage, autojump_clock: MockClock, role: Role
+) -> None:
+    """Whoever waits for idleness is told and not kept; once the program is there, the next life goes on."""
+    cannot_start(stage, role, 1)
+    before = stage.tip("scriptorium/plan")
+    report = await stage.run()
+    assert f"the {role.value} {COULD_NOT_START.process.describe()}" in report.leftovers
+    assert stage.tip("scriptorium/plan") == before
+    assert (await stage.run()).leftovers == ()
 
 
 @pytest.mark.req("V1-28")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from scriptorium.actors.events import AreasWritten, PlannerFailed, Trouble
+from scriptorium.actors.pause import Pause
 from scriptorium.actors.planner_run import PlannerAttempt, PlannerRun, run_planner
 from scriptorium.actors.planning import spec_to_split
 from scriptorium.actors.reconciler import Reconciler
@@ -65,11 +66,15 @@ class Architect(Reconciler):
         super().__init__(world)
         self._failures: dict[Oid, int] = {}
         self._problems: tuple[str, ...] = ()
+        self._pause = Pause()
 
     async def reconcile(self, view: View) -> bool:
         """Run the architect if the spec asks for it and the base branch allows work."""
         spec = spec_to_split(view.snapshot)
         if spec is None or not view.base_is_green or self.world.stopping.is_set():
+            return True
+        if self._pause.until is not None:
+            self.wake_at(self._pause.until)
             return True
         place = self.world.crew.try_place()
         if place is None:
@@ -80,6 +85,10 @@ class Architect(Reconciler):
             place.release()
         if attempt.stopped:
             return True
+        note_start(self.world, self._pause, self.name, attempt)
+        if attempt.could_not_start:
+            self.nudge()
+            return False
         if not attempt.failed:
             try:
                 await self._commit(spec, attempt)
@@ -125,6 +134,17 @@ class Architect(Reconciler):
                 await self.world.plan.commit(ParkSpec(spec.oid))
             except PreconditionFailed:
                 return  # the spec has changed meanwhile: the next look sees the new text
+
+
+def note_start(world: World, pause: Pause, role: str, attempt: PlannerAttempt) -> None:
+    """Begin or end a role's pause after an attempt, and say so in the conditions."""
+    if not attempt.could_not_start:
+        pause.end()
+        world.conditions.set_halted(role, None)
+        return
+    seconds = pause.begin()
+    world.events.publish(Trouble(f"{role} {attempt.failure}; trying again in {seconds:.0f} s"))
+    world.conditions.set_halted(role, attempt.failure)
 
 
 def problems_section(problems: tuple[str, ...]) -> str:

@@ -59,7 +59,7 @@ class Blocked:
 
 @define(eq=False)
 class Conditions:
-    """The facts that halt work, as lines for `status`; written by the MergeQueue, read by all.
+    """The facts that halt work, as lines for `status`; the MergeQueue and the planners write them.
 
     `changed` is called after each change.
     """
@@ -68,6 +68,8 @@ class Conditions:
     _changed: Callable[[], None]
     health: Health = field(factory=Health)
     blocked: Blocked | None = None
+    halted: dict[str, str] = field(factory=dict)
+    """Roles whose program cannot be started, and why."""
 
     def set_health(self, health: Health) -> None:
         """Record the verdict on the base branch's tip."""
@@ -81,7 +83,20 @@ class Conditions:
             self.blocked = blocked
             self._changed()
 
+    def set_halted(self, role: str, reason: str | None) -> None:
+        """Record why a role cannot work, or that it can."""
+        if reason != self.halted.get(role):
+            if reason is None:
+                del self.halted[role]
+            else:
+                self.halted[role] = reason
+            self._changed()
+
     def lines(self) -> tuple[str, ...]:
         """Everything that halts work, a line each."""
-        found = (self.health.line(self.branch), self.blocked.line() if self.blocked else None)
+        found = (
+            self.health.line(self.branch),
+            self.blocked.line() if self.blocked else None,
+            *(f"the {role} {reason}" for role, reason in sorted(self.halted.items())),
+        )
         return tuple(line for line in found if line is not None)

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from attrs import define
 
-from scriptorium.actors.architect import problems_section
+from scriptorium.actors.architect import note_start, problems_section
 from scriptorium.actors.crew import Place
 from scriptorium.actors.events import PlannerFailed, TicketsCreated, Trouble
 from scriptorium.actors.logs import highest_logged_ticket
+from scriptorium.actors.pause import Pause
 from scriptorium.actors.planner_run import PlannerAttempt, PlannerRun, run_planner
 from scriptorium.actors.planning import areas_to_ticket
 from scriptorium.actors.reconciler import Reconciler
@@ -47,11 +48,15 @@ class Manager(Reconciler):
         super().__init__(world)
         self._running: set[AreaName] = set()
         self._tries: dict[AreaName, _Tries] = {}
+        self._pause = Pause()
 
     async def reconcile(self, view: View) -> bool:
         """Start a run for each area that needs one, as far as there are places."""
-        if view.base_is_green and not self.world.stopping.is_set():
-            for area in areas_to_ticket(view.snapshot, self._running):
+        areas = areas_to_ticket(view.snapshot, self._running)
+        if areas and self._pause.until is not None:
+            self.wake_at(self._pause.until)
+        elif view.base_is_green and not self.world.stopping.is_set():
+            for area in areas:
                 place = self.world.crew.try_place()
                 if place is None:
                     break
@@ -76,6 +81,9 @@ class Manager(Reconciler):
         attempt = await run_planner(self.world, run, stop=self.world.stopping)
         place.release()
         if attempt.stopped:
+            return
+        note_start(self.world, self._pause, self.name, attempt)
+        if attempt.could_not_start:
             return
         if attempt.failed:
             await self._fail(area, tries, (attempt.failure,))

@@ -11,14 +11,10 @@ import trio
 from attrs import frozen
 
 from scriptorium.actors.attempts import (
-    INFRASTRUCTURE_FAULTS_IN_A_ROW,
     Ending,
-    NextStep,
-    Retry,
     classify,
-    next_step,
 )
-from scriptorium.actors.events import PlannerStarted, Trouble, describe_planner
+from scriptorium.actors.events import PlannerStarted
 from scriptorium.actors.logs import next_log
 from scriptorium.actors.world import AgentJob, AgentRunner, Role
 from scriptorium.code.repository import Project
@@ -62,6 +58,11 @@ class PlannerAttempt:
         """Whether what it left must not be used."""
         return bool(self.failure)
 
+    @property
+    def could_not_start(self) -> bool:
+        """Whether the fault is the machine's and not the planner's: no program, no memory."""
+        return self.outcome is not None and self.outcome.process.kind is OutcomeKind.COULD_NOT_START
+
 
 class PlannerSeams(Protocol):
     """What a planner's run needs of its surroundings; a `World` has it."""
@@ -98,35 +99,11 @@ class PlannerSeams(Protocol):
 
 
 async def run_planner(world: PlannerSeams, run: PlannerRun, *, stop: trio.Event) -> PlannerAttempt:
-    """Run a planner to its end and read back what it wrote; infrastructure faults are waited out.
+    """Run a planner to its end and read back what it wrote.
 
     `stop` ends it early. Cancelled, its processes are gone and the scratch folder is removed now or by the
     next start.
     """
-    faults = 0
-    while True:
-        attempt = await _once(world, run, stop)
-        step = _after(attempt, faults := faults + 1)
-        if not isinstance(step, Retry):
-            return attempt
-        if attempt.outcome is not None:
-            who = describe_planner(run.area)
-            reason = attempt.outcome.describe()
-            world.events.publish(Trouble(f"{who} {reason}; again in {step.wait_seconds:.0f} s"))
-        with trio.move_on_after(step.wait_seconds):
-            await stop.wait()
-            return PlannerAttempt(_NOTHING, attempt.outcome, stopped=True)
-
-
-def _after(attempt: PlannerAttempt, faults: int) -> NextStep | None:
-    if attempt.outcome is None or attempt.outcome.process.kind is not OutcomeKind.COULD_NOT_START:
-        return None
-    if faults >= INFRASTRUCTURE_FAULTS_IN_A_ROW:
-        return None
-    return next_step(Ending.INFRASTRUCTURE_FAULT, counted=0, max_attempts=1, faults_in_a_row=faults)
-
-
-async def _once(world: PlannerSeams, run: PlannerRun, stop: trio.Event) -> PlannerAttempt:
     run_id = world.new_run_id()
     root = world.scratch_dir / run_id
     try:
