@@ -14,7 +14,7 @@ from scriptorium.actors import events as news
 from scriptorium.actors.instance import AlreadyRunning
 from scriptorium.actors.orchestrator import StopSwitch, run_orchestrator
 from scriptorium.actors.tree import Report
-from scriptorium.cli.failure import EXIT_FAILED, Failure, printable
+from scriptorium.cli.failure import EXIT_CONFIG, EXIT_FAILED, Failure, printable
 from scriptorium.cli.place import find_project, no_plan, read_config
 from scriptorium.cli.signals import gate
 from scriptorium.code.repository import RepositoryProblem
@@ -40,12 +40,16 @@ def run(at: str, *, port: int | None, until_idle: bool) -> int:
         report = _in_trio(project.root, port, until_idle, level)
     except PlanMissing as error:
         raise no_plan(project) from error
-    except (RepositoryProblem, AlreadyRunning, CannotListen, HarnessUnavailable) as error:
+    except HarnessUnavailable as error:
+        raise Failure(str(error), EXIT_CONFIG) from error
+    except (RepositoryProblem, AlreadyRunning, CannotListen) as error:
         raise Failure(str(error)) from error
     except SupervisorFailed as error:
         raise Failure(f"gave up: {error}; nothing is lost, start it again") from error
     for line in report.leftovers:
         sys.stdout.write(f"{printable(line)}\n")
+    if not report.stopped and not report.leftovers and level <= _LEVELS["info"]:
+        _say("everything is done")
     return EXIT_FAILED if report.leftovers else 0
 
 
@@ -89,10 +93,14 @@ async def _print(subscription: Subscription, level: int) -> None:
     async for event in subscription:
         line = line_for(event, level)
         if line is not None:
-            now = datetime.now().astimezone()
-            with suppress(OSError):
-                sys.stderr.write(f"{now:%H:%M:%S} {printable(line)}\n")
-                sys.stderr.flush()
+            _say(line)
+
+
+def _say(line: str) -> None:
+    now = datetime.now().astimezone()
+    with suppress(OSError):
+        sys.stderr.write(f"{now:%H:%M:%S} {printable(line)}\n")
+        sys.stderr.flush()
 
 
 def line_for(event: object, level: int) -> str | None:

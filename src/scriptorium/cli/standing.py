@@ -33,7 +33,10 @@ CONDITION_LIMIT_BYTES = 1024 * 1024
 
 @frozen
 class Base:
-    """The base branch: its name (None when it cannot be told: ``problem``), tip, and what is known of it."""
+    """The base branch: its name (None when it cannot be told), tip, and what is known of it.
+
+    ``problem`` says why it cannot be told, or why it is red.
+    """
 
     branch: str | None
     oid: Oid | None
@@ -97,8 +100,9 @@ def _base(project: Project, config: Config, repo: pygit2.Repository) -> Base:
     verdict = _verdict(project, config, repo, tip) if tip is not None else None
     if verdict is None:
         return Base(branch, tip, "unknown")
-    health = "green" if verdict.result is Result.GREEN else "red"
-    return Base(branch, tip, health, no_checks=verdict.no_checks)
+    if verdict.result is Result.GREEN:
+        return Base(branch, tip, "green", no_checks=verdict.no_checks)
+    return Base(branch, tip, "red", problem=f"`{verdict.command}` fails, see {verdict.log}")
 
 
 def _verdict(project: Project, config: Config, repo: pygit2.Repository, tip: Oid) -> Verdict | None:

@@ -75,7 +75,8 @@ def lines(standing: Standing) -> list[str]:
     if standing.service:
         shown.append(f"Service: running, pid {standing.service.pid}, {standing.service.endpoint}")
     else:
-        shown.append("Service: not running")
+        left = "; `scriptorium run` ends these agents and goes on with their work" if standing.agents else ""
+        shown.append(f"Service: not running{left}")
     shown += standing.conditions
     shown += [f"Unreadable: {path}: {reason}" for path, reason in standing.plan.problems]
     return shown
@@ -108,4 +109,6 @@ def _base(standing: Standing) -> str:
     if base.oid is None:
         return f"Base: {base.branch}, no commit yet"
     health = f"{base.health} (no checks)" if base.no_checks else base.health
+    if base.problem:
+        health += f": {base.problem}"
     return f"Base: {base.branch} at {base.oid[:12]}, {health}"
