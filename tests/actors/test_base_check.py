@@ -54,7 +54,7 @@ async def test_while_the_base_is_red_nothing_is_planned_assigned_or_landed(
     assert stage.agents.jobs == []
     assert stage.tip("scriptorium/plan") == before
     assert stage.checks.runs == ["base", "base"]  # confirmed by one re-run
-    assert report.leftovers[1].startswith("base branch main red since 20")
+    assert report.leftovers[1].startswith("base red since 20")
     assert [event.state for event in stage.heard(events.BaseHealthChanged)] == ["red"]
 
 

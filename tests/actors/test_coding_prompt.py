@@ -27,7 +27,7 @@ RUN = RunNote(
 )  # fmt: skip
 FAILED = ReopenNote(
     reason=ReopenReason.CHECKS_FAILED, detail="the check `make test` failed (exit code 2)",
-    command="make test", exit_code=2, log=".scriptorium/logs/check-0001/1.jsonl",
+    command="make test", exit_code=2, log=".scriptorium/logs/0001/check-1.log",
     output_tail="3 tests, 1 failed\n",
 )  # fmt: skip
 
@@ -69,7 +69,7 @@ def test_it_tells_why_the_work_came_back_with_the_end_of_the_output() -> None:
     assert "What happened before" in text
     assert "came back (checks-failed): the check `make test` failed (exit code 2)" in text
     assert "```\n3 tests, 1 failed\n```" in text
-    assert ".scriptorium/logs/check-0001/1.jsonl" in text
+    assert ".scriptorium/logs/0001/check-1.log" in text
     assert "Attempt 2" not in text  # what led to it is not news
 
 
@@ -96,7 +96,7 @@ def test_output_cannot_end_its_own_fence(output: str) -> None:
     text = prompt(evolve(FAILED, output_tail=output))
     tail = file(evolve(FAILED, output_tail=output)).ticket.reopens[0].output_tail
     if tail:
-        shown = text.partition("1.jsonl.\n\n")[2]
+        shown = text.partition("check-1.log.\n\n")[2]
         fence = shown.partition("\n")[0]
         assert set(fence) == {"`"}
         assert fence not in tail

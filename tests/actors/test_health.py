@@ -31,7 +31,7 @@ def test_only_what_halts_work_has_a_line() -> None:
     assert Health(TIP, HealthState.GREEN, reason="no checks").line("main") is None
     assert Health(TIP).line("main") is None
     red = Health(TIP, HealthState.RED, "2026-01-02T03:04:05Z", "`make test` fails")
-    assert red.line("main") == "base branch main red since 2026-01-02T03:04:05Z: `make test` fails"
+    assert red.line("main") == "base red since 2026-01-02T03:04:05Z: branch main: `make test` fails"
 
 
 @pytest.mark.req("V1-28")

@@ -70,8 +70,8 @@ def test_planning_that_is_left_or_failed_is_said() -> None:
 def test_what_halts_work_is_said() -> None:
     red = Health(Oid("b" * 40), HealthState.RED, "2026-01-02T03:04:05Z", "`make test` fails, see x")
     lines = left(finished(), red, Blocked(TicketId("0001"), ("a.py", "b.py")))
-    assert lines[0] == "base branch main red since 2026-01-02T03:04:05Z: `make test` fails, see x"
-    assert lines[1].startswith("landing of 0001 blocked by a.py, b.py: ")
+    assert lines[0] == "base red since 2026-01-02T03:04:05Z: branch main: `make test` fails, see x"
+    assert lines[1].startswith("landing blocked by a.py, b.py: ticket 0001 waits; ")
     assert left(finished(), Health(reason="it has no commit")) == [
         "base branch main not known to be green: it has no commit"
     ]

@@ -209,7 +209,7 @@ async def test_uncommitted_work_in_the_way_is_waited_for_and_never_touched(
     mine = stage.root / "parts/one.txt"
     mine.write_text("my own\n")
     report = await stage.run()
-    assert report.leftovers[0].startswith("landing of 0001 blocked by parts/one.txt")
+    assert report.leftovers[0].startswith("landing blocked by parts/one.txt: ticket 0001 ")
     assert mine.read_text() == "my own\n"
     async with trio.open_nursery() as nursery:
         stage.raise_curtain()

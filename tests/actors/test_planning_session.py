@@ -148,3 +148,19 @@ async def test_one_session_at_a_time_and_what_a_killed_one_left_goes(
         with pytest.raises(AlreadyRunning, match="a planning session is already running"):
             async with open_desk(stage.project, config):
                 pass
+
+
+async def test_a_spec_that_a_person_changed_meanwhile_is_not_overwritten(
+    stage: Stage, autojump_clock: MockClock
+) -> None:
+    stage.spec()
+    agent = writes_spec("# The agent's\n")
+
+    async def meanwhile(job: AgentJob) -> AgentOutcome:
+        stage.spec("# A person's\n")
+        return await agent(job)
+
+    with pytest.raises(PlanningFailed, match="the spec has changed"):
+        await ask_planner(desk(stage, meanwhile), "Go.", (), trio.Event())
+    assert stage.snapshot.spec is not None
+    assert stage.snapshot.spec.text == "# A person's\n"

@@ -63,11 +63,11 @@ async def test_make_test_passes_or_fails_with_its_exit_code_and_output(stage: St
     green = await verdict_of(stage, {"Makefile": "test:\n\t@echo fine\n"})
     assert (green.result, green.no_checks) == (Result.GREEN, False)
     assert (stage.root / green.log).read_text() == "fine\n"
-    assert green.log == ".scriptorium/logs/check-0001/1.jsonl"
+    assert green.log == ".scriptorium/logs/0001/check-1.log"
     red = await verdict_of(stage, {"Makefile": "test:\n\t@echo on stdout; echo on stderr >&2; exit 3\n"})
     assert (red.result, red.command, red.exit_code) == (Result.RED, "make test", 2)
     assert "on stdout\non stderr\n" in red.output_tail
-    assert red.log == ".scriptorium/logs/check-0001/2.jsonl"
+    assert red.log == ".scriptorium/logs/0001/check-2.log"
 
 
 async def test_without_a_makefile_there_is_nothing_to_run(stage: Stage) -> None:
@@ -102,7 +102,7 @@ async def test_the_commands_run_in_order_up_to_the_first_that_fails(stage: Stage
     verdict = await verdict_of(stage, {}, evolve(FAST, checks=checks))
     assert (verdict.result, verdict.exit_code) == (Result.RED, 7)
     assert (stage.root / "ran").read_text() == "one\ntwo\n"
-    assert verdict.log.endswith("/2.jsonl")
+    assert verdict.log.endswith("/check-2.log")
 
 
 @pytest.mark.req("V1-24")

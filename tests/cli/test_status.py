@@ -108,7 +108,7 @@ def test_the_text(planned: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = write_service_record(
         planned / ".scriptorium" / "service.json", endpoint="http://127.0.0.1:8097", started="now"
     )
-    said = {"lines": ["landing of 0004 blocked by a\x1b.txt"]}
+    said = {"lines": ["landing blocked by a\x1b.txt"]}
     (planned / ".scriptorium" / "condition.json").write_text(json.dumps(said))
     assert text(planned, capsys) == [
         "Open: 5",
@@ -130,7 +130,7 @@ def test_the_text(planned: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "Merge Queue: 0004",
         f"Base: main at {tip(planned)[:12]}, green",
         f"Service: running, pid {record.pid}, http://127.0.0.1:8097",
-        "landing of 0004 blocked by a\\x1b.txt",
+        "landing blocked by a\\x1b.txt",
     ]
 
 

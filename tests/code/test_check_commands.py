@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pygit2
 import pytest
+from pygit2.enums import FileMode
 
 from scriptorium.code.check_commands import DEFAULT_CHECK, check_commands, lacks_test_target
 from scriptorium.code.evidence import CheckCommand
@@ -50,6 +51,9 @@ def test_what_the_config_says_is_run_whatever_there_is(tmp_path: Path) -> None:
         ("-include more.mk\n", False), ("$(eval $(call rule))\n", False), ("all:\n\ttrue\n", True),
         ("test = 1\n", True), ("test := 1\n", True), ("# test:\n", True),
         ("tests:\n\ttest: x\n", True), ("", True),
+        ("$(TESTS):\n\ttrue\n", False), ("all $(X:.c=.o): x\n", False), ("${rules}\n", False),
+        ("  include more.mk\n", False), ("test\t: x\n", False), ("all \\\n test \\\n lint: x\n", False),
+        ("X = $(Y): test:\n", True), ("X ::= test: $(Y)\n", True), ("all:\n\techo $(X): y\n", True),
     ],
 )  # fmt: skip
 def test_a_folder_called_test_without_a_rule_for_it_is_noticed(
@@ -59,3 +63,11 @@ def test_a_folder_called_test_without_a_rule_for_it_is_noticed(
     assert lacks_test_target(repo, tree) is lacks
     repo, tree = tree_of(tmp_path, {"Makefile": makefile})
     assert not lacks_test_target(repo, tree)
+
+
+def test_a_makefile_that_is_a_link_or_hostile_is_judged_at_once(tmp_path: Path) -> None:
+    repo, tree = tree_of(tmp_path, {"Makefile": "test " * 200_000, "test/one.txt": "x"})
+    assert lacks_test_target(repo, tree)
+    builder = repo.TreeBuilder(tree)
+    builder.insert("Makefile", repo.create_blob(b"build/Makefile"), FileMode.LINK)
+    assert not lacks_test_target(repo, Oid(str(builder.write())))

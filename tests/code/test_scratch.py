@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pygit2
 import pytest
+from attrs import evolve
 from pygit2.enums import FileMode
 
 from scriptorium.code import scratch
@@ -102,6 +103,18 @@ def test_what_is_read_in_all_is_bounded(made: Scratch, monkeypatch: pytest.Monke
     for number in range(3):
         (made.root / f"{number}.txt").write_bytes(b"x" * 4_000)
     assert read_back(made).overfull
+
+
+def test_a_plan_of_any_size_leaves_a_planner_room(made: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scratch, "ENTRY_LIMIT", 10)
+    monkeypatch.setattr(scratch, "TOTAL_LIMIT_BYTES", 10)
+    (made.root / "tickets/done").mkdir()
+    for number in range(30):
+        (made.root / f"tickets/done/{number}.md").write_bytes(b"x" * 100)
+        made = evolve(made, exported={**made.exported, f"tickets/done/{number}.md": b"x" * 100})
+    returned = read_back(made)
+    assert not returned.overfull
+    assert not returned.changed
 
 
 def test_a_planner_that_made_its_folder_unreadable_or_removed_it_left_nothing(made: Scratch) -> None:

@@ -312,7 +312,8 @@ async def test_a_working_directory_that_is_not_there(tmp_path: Path) -> None:
 async def test_a_program_that_is_not_on_the_path(tmp_path: Path) -> None:
     run = spec(tmp_path, "no-such-agent", env={"PATH": "/bin"})
     outcome = await runner_in(tmp_path).run(run)
-    assert outcome.describe() == "could not start: no-such-agent: not found on PATH (/bin)"
+    missing = "could not start: no-such-agent: not found on PATH (/bin)"
+    assert outcome.describe() == f"{missing}; install it, or set its path in scriptorium.json"
 
 
 async def test_an_argument_that_no_process_can_have(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_until_idle_ends_on_a_red_base_and_says_since_when(make: MakePlace) -> N
     place: Place = make({"alpha": [good("a1")]}, files={"parts/broken.txt": "bad\n"})
     service = place.finish(code=1)
     red, waits = service.leftovers
-    assert red.startswith("base branch main red since 20")
+    assert red.startswith("base red since 20")
     assert waits.startswith(ids(place)["a1"])
     assert tickets(place)["a1"] == "open"
     assert place.events() == []
@@ -89,7 +89,7 @@ def test_uncommitted_work_in_the_way_is_not_touched_and_the_landing_waits(make: 
     service = place.finish(code=1)
     ticket = ids(place)["a1"]
     (blocked,) = [line for line in service.leftovers if "blocked by" in line]
-    assert blocked.startswith(f"landing of {ticket} blocked by parts/first.txt")
+    assert blocked.startswith(f"landing blocked by parts/first.txt: ticket {ticket} ")
     assert mine.read_text() == "good, and mine\n"
     assert not (place.root / "parts" / "a1.txt").exists()
     assert place.git("rev-parse", "main") == before

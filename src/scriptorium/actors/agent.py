@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import assert_never
 
 import trio
@@ -118,17 +119,13 @@ class Agent(Actor[AgentMessage]):
     async def _prepare(self) -> _Attempt | None:
         """Make the worktree and the prompt. None when there is nothing to do for this ticket any more."""
         world = self._world
-        view = await world.look(afresh=True)
+        view = await world.look()
         file = view.snapshot.tickets.get(self._id)
         if file is None or file.state is not TicketState.IN_PROGRESS or view.tip is None:
             return None
         if self._id in queued_tickets(view.snapshot):
             return None
-        prepared = await world.offload(
-            partial(prepare_worktree, world.project, file.id, file.slug, view.tip, merge_base=True)
-        )
-        floor = max((note.attempt for note in file.ticket.runs), default=0)
-        number, log = await world.offload(partial(next_log, world.project.logs_dir, file.id, floor))
+        prepared, number, log = await world.offload(partial(self._make_ready, file, view.tip))
         area = view.snapshot.areas.get(file.ticket.area)
         job = AgentJob(
             role=Role.CODING,
@@ -142,6 +139,13 @@ class Agent(Actor[AgentMessage]):
             resume=self._session_id,
         )
         return _Attempt(job, prepared, world.timestamp(), trio.current_time())
+
+    def _make_ready(self, file: TicketFile, tip: Oid) -> tuple[Prepared, int, Path]:
+        """The worktree, and the number and the log of the attempt."""
+        project = self._world.project
+        prepared = prepare_worktree(project, file.id, file.slug, tip, merge_base=True)
+        floor = max((note.attempt for note in file.ticket.runs), default=0)
+        return prepared, *next_log(project.logs_dir, file.id, floor)
 
     async def _run(self, context: Context[AgentMessage], attempt: _Attempt) -> AgentOutcome:
         world = self._world

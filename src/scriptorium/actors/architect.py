@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from scriptorium.actors.events import AreasWritten, PlannerFailed, Trouble
-from scriptorium.actors.pause import Pause
+from scriptorium.actors.pause import Pauses
 from scriptorium.actors.planner_run import PlannerAttempt, PlannerRun, run_planner
 from scriptorium.actors.planning import spec_to_split
 from scriptorium.actors.reconciler import Reconciler
@@ -66,26 +66,32 @@ class Architect(Reconciler):
         super().__init__(world)
         self._failures: dict[Oid, int] = {}
         self._problems: tuple[str, ...] = ()
-        self._pause = Pause()
+        self._pauses = Pauses.none()
 
     async def reconcile(self, view: View) -> bool:
         """Run the architect if the spec asks for it and the base branch allows work."""
         spec = spec_to_split(view.snapshot)
         if spec is None or not view.base_is_green or self.world.stopping.is_set():
             return True
-        if self._pause.until is not None:
-            self.wake_at(self._pause.until)
-            return True
+        if self.waits(self._pauses):
+            return self._pauses.trouble.until is None
         place = self.world.crew.try_place()
         if place is None:
             return True
         try:
-            attempt = await self._attempt(view, spec)
+            return await self._split(view, spec)
+        except Exception as error:  # the tries that were counted so far must not be forgotten
+            note_trouble(self.world, self._pauses, self.name, error)
+            self.nudge()
+            return False
         finally:
             place.release()
+
+    async def _split(self, view: View, spec: Spec) -> bool:
+        attempt = await self._attempt(view, spec)
         if attempt.stopped:
             return True
-        note_start(self.world, self._pause, self.name, attempt)
+        note_start(self.world, self._pauses, self.name, attempt)
         if attempt.could_not_start:
             self.nudge()
             return False
@@ -136,15 +142,21 @@ class Architect(Reconciler):
                 return  # the spec has changed meanwhile: the next look sees the new text
 
 
-def note_start(world: World, pause: Pause, role: str, attempt: PlannerAttempt) -> None:
+def note_start(world: World, pauses: Pauses, role: str, attempt: PlannerAttempt) -> None:
     """Begin or end a role's pause after an attempt, and say so in the conditions."""
+    pauses.trouble.end()
     if not attempt.could_not_start:
-        pause.end()
+        pauses.missing.end()
         world.conditions.set_halted(role, None)
         return
-    seconds = pause.begin()
+    seconds = pauses.missing.begin()
     world.events.publish(Trouble(f"{role} {attempt.failure}; trying again in {seconds:.0f} s"))
     world.conditions.set_halted(role, attempt.failure)
+
+
+def note_trouble(world: World, pauses: Pauses, who: str, error: Exception) -> None:
+    """scriptorium itself failed around a planner's run, on a full disk say. Leave the role alone a while."""
+    world.events.publish(Trouble(f"{who}: {error!r}; trying again in {pauses.trouble.begin():.0f} s"))
 
 
 def problems_section(problems: tuple[str, ...]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import ClassVar, Protocol
 
+import pygit2
+
 from scriptorium.actors.agent import Agent
 from scriptorium.actors.assignment import (
     Assign,
@@ -34,6 +36,7 @@ from scriptorium.code.worktrees import (
 )
 from scriptorium.plan.ids import TicketId
 from scriptorium.plan.layout import TicketState
+from scriptorium.plan.refs import RefError
 from scriptorium.plan.snapshot import Snapshot, TicketFile
 from scriptorium.plan.transitions import AssignTicket, ParkTicket, PreconditionFailed
 from scriptorium.runtime import ChildSpec, Ref, Restart
@@ -60,13 +63,14 @@ class Assigner(Reconciler):
         self._staffed: set[TicketId] = set()
         self._strikes = Strikes()
         self._branches_tidied = False
-        self._tidied: tuple[frozenset[TicketId], frozenset[TicketId]] | None = None
+        self._tidied: frozenset[TicketId] | None = None
 
     async def reconcile(self, view: View) -> bool:
         """Remove what no ticket needs, then staff what can be staffed."""
         await self._tidy(view)
         if not self._branches_tidied:
-            await self.world.offload(partial(self._tidy_branches, view))
+            for trouble in await self.world.offload(partial(self._tidy_branches, view)):
+                self.world.events.publish(trouble)
             self._branches_tidied = True
         if self.world.stopping.is_set():
             return True
@@ -157,23 +161,32 @@ class Assigner(Reconciler):
     # ---- tidying
 
     async def _tidy(self, view: View) -> None:
-        """Worktrees become useless when a ticket leaves in-progress or its Agent ends, and never else."""
-        needed = (
-            frozenset(file.id for file in view.snapshot.in_state(TicketState.IN_PROGRESS)),
-            self.world.crew.held,
+        """A worktree becomes useless when its ticket leaves in-progress or its Agent ends, and never else."""
+        needed = self.world.crew.held.union(
+            file.id for file in view.snapshot.in_state(TicketState.IN_PROGRESS)
         )
-        if needed == self._tidied:
+        if self._tidied is not None and needed >= self._tidied:
+            self._tidied = needed
             return
         rows = await self.world.offload(partial(list_worktrees, self.world.project))
         for row in decide_tidying(view.snapshot, rows, self.world.crew.held):
-            await self.world.offload(partial(self._remove, view, row))
+            try:
+                await self.world.offload(partial(self._remove, view, row))
+            except (OSError, pygit2.GitError, RefError) as error:  # work on other tickets does not need it
+                self.world.events.publish(Trouble(f"cannot remove the worktree {row.path}: {error}"))
         self._tidied = needed
 
-    def _tidy_branches(self, view: View) -> None:
+    def _tidy_branches(self, view: View) -> list[Trouble]:
         """Once: a crash between the removal of a worktree and of its branch leaves the branch."""
+        troubles: list[Trouble] = []
         for ticket in ticket_branches(open_repository(self.world.project)):
-            if view.tip is not None and view.snapshot.state_of(ticket) is not TicketState.IN_PROGRESS:
+            if view.tip is None or view.snapshot.state_of(ticket) is TicketState.IN_PROGRESS:
+                continue
+            try:
                 tidy_branch(self.world.project, ticket, view.tip)
+            except (OSError, pygit2.GitError, RefError) as error:
+                troubles.append(Trouble(f"cannot look after the branch of ticket {ticket}: {error}"))
+        return troubles
 
     def _remove(self, view: View, row: WorktreeRow) -> None:
         remove_worktree(self.world.project, row.path, base=view.tip)

@@ -11,10 +11,13 @@ import trio
 from scriptorium.actors.events import BaseHealthChanged, ChecksStarted
 from scriptorium.actors.health import Health, HealthState
 from scriptorium.actors.merging import recheck_wait_seconds
+from scriptorium.actors.out_of_space import is_out_of_space
 from scriptorium.actors.world import NoVerdict, World
 from scriptorium.code.check_commands import ADD_TARGET
 from scriptorium.code.evidence import Result, Verdict, VerdictStore
+from scriptorium.code.exact import WorktreeBroken
 from scriptorium.code.repository import open_repository
+from scriptorium.code.trees import UnsafeTree
 from scriptorium.code.worktrees import prepare_base_worktree
 from scriptorium.plan.ids import Oid
 
@@ -49,7 +52,13 @@ class BaseCheck:
             return True
         if health.commit in self._runs and trio.current_time() < self._not_before:
             return False
-        found = await self._find_out(tip)
+        try:
+            found = await self._find_out(tip)
+        except Exception as error:
+            # Nothing to start anew for: it would be the same again, and the service would end of it.
+            if not isinstance(error, UnsafeTree | WorktreeBroken) and not is_out_of_space(error):
+                raise
+            found = NoVerdict(str(error))
         self._record(tip, found)
         return self._world.conditions.health.state is HealthState.GREEN
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from attrs import define, field
 
-from scriptorium.actors.logs import next_log
+from scriptorium.actors.logs import next_check_log
 from scriptorium.actors.process_agents import program_folder
 from scriptorium.actors.world import NoVerdict, new_run_id, rfc3339, utc_now
 from scriptorium.code.check_commands import ADD_TARGET, DEFAULT_CHECK, check_commands, lacks_test_target
@@ -59,7 +59,7 @@ class ProcessChecks:
         commands = await self.offload(partial(self.commands, tree))
         key, seconds, log = checks_key(commands), 0.0, ""
         for command in commands:
-            number, path = await self.offload(partial(next_log, self.project.logs_dir, f"check-{subject}"))
+            number, path = await self.offload(partial(next_check_log, self.project.logs_dir, subject))
             outcome = await self._run_one(command, folder, path, number)
             seconds += outcome.duration_seconds
             log = str(path.relative_to(self.project.root))

@@ -37,7 +37,7 @@ class Health:
             case HealthState.GREEN:
                 return None
             case HealthState.RED:
-                return f"base branch {branch} red since {self.since}: {self.reason}"
+                return f"base red since {self.since}: branch {branch}: {self.reason}"
             case HealthState.UNKNOWN:
                 return f"base branch {branch} not known to be green: {self.reason}" if self.reason else None
 
@@ -52,7 +52,7 @@ class Blocked:
     def line(self) -> str:
         """What a person must do."""
         return (
-            f"landing of {self.ticket} blocked by {', '.join(self.files)}: "
+            f"landing blocked by {', '.join(self.files)}: ticket {self.ticket} waits; "
             "commit, stash or move these, and it goes on by itself"
         )
 

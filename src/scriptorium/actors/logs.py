@@ -1,4 +1,7 @@
-"""Names of log files: one folder for each ticket or planner, one number for each attempt, never reused."""
+"""Names of log files: one folder for each ticket or planner, one number for each attempt, never reused.
+
+`0001/2.jsonl` is what the agent of ticket 0001 printed in attempt 2, `0001/check-1.log` what a check printed.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,7 @@ _ATTEMPT = re.compile(r"(\d+)\.jsonl")
 _TICKET = re.compile(r"\d{4,}")
 
 
-def last_attempt(logs_dir: Path, name: str) -> int:
-    """The highest attempt number that has a log, 0 for none."""
-    folder = logs_dir / name
-    if not folder.is_dir():
-        return 0
-    numbers = (_ATTEMPT.fullmatch(path.name) for path in folder.iterdir())
-    return max((int(match[1]) for match in numbers if match), default=0)
+_CHECK = re.compile(r"check-(\d+)\.log")
 
 
 def next_log(logs_dir: Path, name: str, floor: int = 0) -> tuple[int, Path]:
@@ -25,8 +22,21 @@ def next_log(logs_dir: Path, name: str, floor: int = 0) -> tuple[int, Path]:
     """
     folder = logs_dir / name
     folder.mkdir(parents=True, exist_ok=True)
-    number = max(last_attempt(logs_dir, name), floor) + 1
+    number = max(_highest(folder, _ATTEMPT), floor) + 1
     return number, folder / f"{number}.jsonl"
+
+
+def next_check_log(logs_dir: Path, name: str) -> tuple[int, Path]:
+    """Likewise for the next run of a check."""
+    folder = logs_dir / name
+    folder.mkdir(parents=True, exist_ok=True)
+    number = _highest(folder, _CHECK) + 1
+    return number, folder / f"check-{number}.log"
+
+
+def _highest(folder: Path, pattern: re.Pattern[str]) -> int:
+    matches = (pattern.fullmatch(path.name) for path in folder.iterdir())
+    return max((int(match[1]) for match in matches if match), default=0)
 
 
 def highest_logged_ticket(logs_dir: Path) -> int:

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 from attrs import define
 
-from scriptorium.actors.architect import note_start, problems_section
+from scriptorium.actors.architect import note_start, note_trouble, problems_section
 from scriptorium.actors.crew import Place
 from scriptorium.actors.events import PlannerFailed, TicketsCreated, Trouble
 from scriptorium.actors.logs import highest_logged_ticket
-from scriptorium.actors.pause import Pause
+from scriptorium.actors.pause import Pauses
 from scriptorium.actors.planner_run import PlannerAttempt, PlannerRun, run_planner
 from scriptorium.actors.planning import areas_to_ticket
 from scriptorium.actors.reconciler import Reconciler
@@ -48,14 +48,14 @@ class Manager(Reconciler):
         super().__init__(world)
         self._running: set[AreaName] = set()
         self._tries: dict[AreaName, _Tries] = {}
-        self._pause = Pause()
+        self._pauses = Pauses.none()
 
     async def reconcile(self, view: View) -> bool:
         """Start a run for each area that needs one, as far as there are places."""
         areas = areas_to_ticket(view.snapshot, self._running)
-        if areas and self._pause.until is not None:
-            self.wake_at(self._pause.until)
-        elif view.base_is_green and not self.world.stopping.is_set():
+        if areas and self.waits(self._pauses):
+            return not self._running and self._pauses.trouble.until is None
+        if view.base_is_green and not self.world.stopping.is_set():
             for area in areas:
                 place = self.world.crew.try_place()
                 if place is None:
@@ -67,6 +67,8 @@ class Manager(Reconciler):
     async def _ticket_area(self, snapshot: Snapshot, area: Area, place: Place) -> None:
         try:
             await self._try(snapshot, area, place)
+        except Exception as error:  # one area must not end the agents of the others
+            note_trouble(self.world, self._pauses, f"{self.name} of {area.name}", error)
         finally:
             place.release()
             self._running.discard(area.name)
@@ -82,7 +84,7 @@ class Manager(Reconciler):
         place.release()
         if attempt.stopped:
             return
-        note_start(self.world, self._pause, self.name, attempt)
+        note_start(self.world, self._pauses, self.name, attempt)
         if attempt.could_not_start:
             return
         if attempt.failed:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar, assert_never
 
 import trio
+from attrs import frozen
 
 from scriptorium.actors import events
 from scriptorium.actors.attempts import must_park
@@ -15,6 +16,7 @@ from scriptorium.actors.health import Blocked as BlockedLanding
 from scriptorium.actors.health import Health
 from scriptorium.actors.landing_message import landing_message
 from scriptorium.actors.merging import NextEntry, next_entry
+from scriptorium.actors.out_of_space import is_out_of_space
 from scriptorium.actors.postponed import Postponed
 from scriptorium.actors.reconciler import Reconciler
 from scriptorium.actors.run_notes import checks_failed, conflicted, nothing_to_land, scriptorium_failed
@@ -23,7 +25,7 @@ from scriptorium.actors.world import NoVerdict, View, World
 from scriptorium.code.evidence import Evidence, Result, Verdict, VerdictStore, evidence_for
 from scriptorium.code.exact import reset_to_commit
 from scriptorium.code.landing import BaseMoved, Blocked, Landed, finish_landing, land, make_landing_commit
-from scriptorium.code.merge import AlreadyLanded, Conflicted, Merged, NothingToLand, merge
+from scriptorium.code.merge import AlreadyLanded, Conflicted, Merged, MergeOutcome, NothingToLand, merge
 from scriptorium.code.settle import Settled, SettledAs, settle
 from scriptorium.code.worktrees import prepare_worktree
 from scriptorium.plan.ids import Oid, TicketId
@@ -40,6 +42,15 @@ from scriptorium.plan.transitions import (
 )
 
 SETTLE_AGAIN_SECONDS = 1.0
+
+
+@frozen
+class _Proposal:
+    """What a submission comes to on the present base; of a clean merge, its commit and what is known."""
+
+    merged: MergeOutcome
+    commit: Oid | None = None
+    known: Verdict | None = None
 
 
 class MergeQueue(Reconciler):
@@ -106,7 +117,10 @@ class MergeQueue(Reconciler):
         except Exception as error:  # one entry must not stop the others, whatever is wrong with it
             # A landing that could not be undone leaves its ref, which would keep the others from landing.
             self._settled = False
-            await self._strike(ticket, error)
+            if is_out_of_space(error):
+                self._postpone(ticket, tip, error)
+            else:
+                await self._strike(ticket, error)
             waits = False
         if not waits:
             self.nudge()
@@ -124,7 +138,7 @@ class MergeQueue(Reconciler):
                 return  # somebody moved the ticket by hand: the plan branch says what is
             self.world.events.publish(events.Parked(ticket, note.detail))
 
-    def _postpone(self, ticket: TicketId, tip: Oid, impossible: CheckImpossible) -> None:
+    def _postpone(self, ticket: TicketId, tip: Oid, impossible: Exception) -> None:
         seconds = self._postponed.add(ticket, tip)
         what = f"{ticket} cannot be checked, trying again in {seconds:.0f} s: {impossible}"
         self.world.events.publish(events.Trouble(what))
@@ -136,10 +150,11 @@ class MergeQueue(Reconciler):
         entry = following.entry
         if not following.started:
             await self.world.plan.commit(StartLanding(entry.ticket))
-        merged = await self.world.offload(partial(merge, self.world.project, tip, entry.commit))
+        proposal = await self.world.offload(partial(self._propose, entry, file, tip))
+        merged = proposal.merged
         match merged:
             case Merged():
-                return await self._check_and_land(entry, file, merged)
+                return await self._check_and_land(entry, file, merged, proposal)
             case Conflicted():
                 await self._hand_back(file, conflicted(merged, self.world.branch))
             case NothingToLand():
@@ -150,11 +165,23 @@ class MergeQueue(Reconciler):
                 assert_never(merged)
         return False
 
-    async def _check_and_land(self, entry: QueueEntry, file: TicketFile, merged: Merged) -> bool:
-        world = self.world
-        message = landing_message(file, entry)
-        commit = await world.offload(partial(make_landing_commit, world.project, merged, message))
-        verdict = await self._verdict(file, merged, commit)
+    def _propose(self, entry: QueueEntry, file: TicketFile, tip: Oid) -> _Proposal:
+        project = self.world.project
+        merged = merge(project, tip, entry.commit)
+        if not isinstance(merged, Merged):
+            return _Proposal(merged)
+        commit = make_landing_commit(project, merged, landing_message(file, entry))
+        known = self._verdicts.get(merged.tree, self.world.checks.key(merged.tree))
+        return _Proposal(merged, commit, known)
+
+    async def _check_and_land(
+        self, entry: QueueEntry, file: TicketFile, merged: Merged, proposal: _Proposal
+    ) -> bool:
+        commit = proposal.commit
+        if commit is None:
+            raise RuntimeError("a clean merge has a commit")
+        # A tree that has a verdict is not checked again.
+        verdict = proposal.known or await self._verdict(file, merged, commit)
         if isinstance(verdict, NoVerdict):
             raise CheckImpossible(verdict.reason)
         if verdict.result is Result.RED:
@@ -170,12 +197,8 @@ class MergeQueue(Reconciler):
         return snapshot.active == entry and snapshot.state_of(entry.ticket) is TicketState.IN_PROGRESS
 
     async def _verdict(self, file: TicketFile, merged: Merged, commit: Oid) -> Verdict | NoVerdict:
-        """What the checks say of the merged tree; a tree that has a verdict is not run again."""
+        """What the checks say of the merged tree; red is believed after a second run."""
         world = self.world
-        key = await world.offload(partial(world.checks.key, merged.tree))
-        known = await world.offload(partial(self._verdicts.get, merged.tree, key))
-        if known is not None:
-            return known
         world.events.publish(events.ChecksStarted(file.id))
         verdict = await self._run_checks(file, merged, commit)
         if isinstance(verdict, Verdict) and verdict.result is Result.RED:

@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 from scriptorium.actors.checks import ProcessChecks
 from scriptorium.actors.conditions_file import write_conditions
 from scriptorium.actors.crew import Crew
-from scriptorium.actors.events import ServiceStarted
+from scriptorium.actors.events import ServiceStarted, Trouble
 from scriptorium.actors.health import Conditions
 from scriptorium.actors.instance import single_instance
 from scriptorium.actors.news import News
@@ -171,8 +171,12 @@ class _Service:
         )
 
     def _conditions_changed(self, conditions: Conditions, news: News) -> None:
-        write_conditions(self.project.state_dir, conditions.lines())
+        # Whoever waits for it must hear of it, whether `status` can be told or not.
         news.publish()
+        try:
+            write_conditions(self.project.state_dir, conditions.lines())
+        except OSError as error:
+            self.events.publish(Trouble(f"cannot tell `status` what halts the work: {error}"))
 
     @asynccontextmanager
     async def _server(

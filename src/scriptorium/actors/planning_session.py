@@ -18,9 +18,9 @@ from scriptorium.code.repository import Project, ensure_state_dir
 from scriptorium.code.scratch import discard_all
 from scriptorium.config import Config
 from scriptorium.harness.refusing import default_runner
-from scriptorium.plan.refs import enable_fsync
-from scriptorium.plan.repository import PlanRepository
-from scriptorium.plan.transitions import UpdateSpec
+from scriptorium.plan.refs import RefError, enable_fsync
+from scriptorium.plan.repository import PlanBusy, PlanRepository
+from scriptorium.plan.transitions import PreconditionFailed, UpdateSpec
 from scriptorium.prompts import render
 from scriptorium.runtime import EventStream, Offload, in_thread
 
@@ -96,9 +96,9 @@ async def ask_planner(desk: Desk, request: str, talk: Sequence[Exchange], stop: 
 
     Raises `PlanningFailed`. Cancelled, the agent is gone and the spec is as it was, or committed.
     """
-    commit = (await desk.offload(desk.plan.read)).commit
+    before = await desk.offload(desk.plan.read)
     prompt = render("planning", request=request, conversation=_conversation(talk))
-    attempt = await run_planner(desk, PlannerRun(Role.ARCHITECT, commit, prompt, 1), stop=stop)
+    attempt = await run_planner(desk, PlannerRun(Role.ARCHITECT, before.commit, prompt, 1), stop=stop)
     if attempt.stopped:
         return None
     if attempt.failed:
@@ -106,7 +106,12 @@ async def ask_planner(desk: Desk, request: str, talk: Sequence[Exchange], stop: 
     spec = _spec(attempt)
     changed = SPEC in attempt.returned.changed
     if changed:
-        await desk.offload(partial(desk.plan.commit, UpdateSpec(spec, from_architect=True)))
+        replaces = before.spec.oid if before.spec is not None else None
+        update = UpdateSpec(spec, from_architect=True, replaces=replaces)
+        try:
+            await desk.offload(partial(desk.plan.commit, update))
+        except (PreconditionFailed, PlanBusy, RefError) as error:
+            raise PlanningFailed(f"the agent's spec was not committed: {error}; ask again") from error
     others = attempt.returned.changed | attempt.returned.removed | set(attempt.returned.odd)
     message = attempt.outcome.last_message if attempt.outcome is not None else ""
     return Answer(message or "", changed, tuple(sorted(others - {SPEC})))

@@ -8,6 +8,7 @@ from typing import ClassVar
 import trio
 
 from scriptorium.actors.messages import LookAgain
+from scriptorium.actors.pause import Pauses
 from scriptorium.actors.world import View, World
 from scriptorium.runtime import Actor, Context
 
@@ -59,6 +60,13 @@ class Reconciler(Actor[LookAgain]):
 
         Cancelled at any await it leaves what a crash there would leave; the next look deals with it.
         """
+
+    def waits(self, pauses: Pauses) -> bool:
+        """Whether there is something to wait for; if so, the next look is at that time."""
+        times = [time for time in (pauses.missing.until, pauses.trouble.until) if time is not None]
+        if times:
+            self.wake_at(max(times))
+        return bool(times)
 
     def wake_at(self, time: float) -> None:
         """Look again at that time of the trio clock, unless a later call replaces it."""

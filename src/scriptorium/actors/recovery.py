@@ -8,6 +8,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import pygit2
+
 from scriptorium.actors.events import Event, Recovered, Trouble
 from scriptorium.actors.world import Role
 from scriptorium.code.capture import snapshot_work
@@ -18,6 +20,7 @@ from scriptorium.code.repository import Project, branch_tip, open_repository
 from scriptorium.code.scratch import discard_all
 from scriptorium.harness.process import DeadRun, Runner
 from scriptorium.harness.records import RunRecord
+from scriptorium.plan.refs import RefError
 from scriptorium.runtime.offload import Offload
 
 
@@ -31,7 +34,13 @@ async def recover(project: Project, branch: str, runner: Runner, offload: Offloa
         record = dead.record
         news.append(_ended(dead))
         if record.facts.role == Role.CODING.value:
-            news += await offload(partial(_pin, project, branch, record))
+            try:
+                news += await offload(partial(_pin, project, branch, record))
+            except (OSError, pygit2.GitError, RefError) as error:
+                # The files are still in the worktree, where the next attempt finds them.
+                news.append(
+                    Trouble(f"{record.facts.ticket}: cannot pin the work that was cut short: {error}")
+                )
     for lock in await offload(partial(remove_stale_locks, project, branch)):
         news.append(Recovered(f"removed the stale lock {lock}"))
     await offload(partial(discard_all, project.state_dir / "scratch"))

@@ -20,16 +20,22 @@ from scriptorium.actors.news import MAILBOX_CAPACITY
 from scriptorium.actors.reconciler import Reconciler
 from scriptorium.actors.watcher import ref_files, watch
 from scriptorium.actors.world import View, World, stop_grace_seconds
+from scriptorium.code.checkout import linked_worktrees
 from scriptorium.code.evidence import VerdictStore
 from scriptorium.code.places import base_worktree, remove_worktree
 from scriptorium.plan.refs import PLAN_REF
 from scriptorium.plan.snapshot import Snapshot
-from scriptorium.runtime import ChildSpec, Supervisor
+from scriptorium.runtime import Backoff, ChildSpec, Intensity, Supervisor
 
 SETTLE_SECONDS = 2.0
 """After the agents' grace: to kill, pin and write down."""
 
 LOOK_AGAIN_SECONDS = 1.0
+
+INTENSITY = Intensity(restarts=10, period_seconds=120.0)
+BACKOFF = Backoff(first_seconds=0.5, cap_seconds=15.0)
+"""A repository that cannot be worked with for half a minute or so (a network disk) does not end the service;
+one that cannot be for longer does, and whoever started it starts it again."""
 
 
 @frozen
@@ -50,7 +56,9 @@ async def run_actors(world: World, verdicts: VerdictStore, *, until_idle: bool, 
         nursery.start_soon(watch, partial(_look_again, world), partial(_watched, world))
         async with (
             Supervisor("agents", events=world.events, concurrent_stop=True) as agents,
-            Supervisor("scriptorium", events=world.events) as supervisor,
+            Supervisor(
+                "scriptorium", events=world.events, intensity=INTENSITY, backoff=BACKOFF
+            ) as supervisor,
         ):
             for spec in _children(world, verdicts, agents):
                 world.news.expect(spec.id)
@@ -98,6 +106,9 @@ def _watched(world: World) -> Iterable[Path]:
     if world.conditions.blocked is not None:
         yield world.project.git_dir / "index"
         yield world.project.git_dir / "index.lock"
+        # A person may also take the checkout to another branch, which need not touch index or files.
+        for own in (world.project.git_dir, *(own for own, _ in linked_worktrees(world.project))):
+            yield own / "HEAD"
         for file in world.conditions.blocked.files:
             yield world.project.root / file
 

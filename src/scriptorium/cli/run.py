@@ -28,6 +28,8 @@ from scriptorium.server.endpoint import CannotListen
 EVENTS_KEPT = 10_000
 LOOP_LIMIT_SECONDS = 120.0
 """A loop that stands still for so long ends the process with exit code 70, and its stacks on stderr."""
+LAST_NEWS_SECONDS = 2.0
+"""After the end, for the news that are not printed yet."""
 _WARNINGS = (news.Trouble, news.Parked, news.LandingBlocked, news.PlannerFailed, news.Recovered, ChildCrashed)
 _LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 
@@ -83,6 +85,7 @@ async def _run(root: Path, port: int | None, until_idle: bool, level: int) -> Re
                     )
             finally:
                 subscription.close()
+                nursery.cancel_scope.deadline = trio.current_time() + LAST_NEWS_SECONDS
 
 
 async def _print(subscription: Subscription, level: int) -> None:
@@ -93,14 +96,17 @@ async def _print(subscription: Subscription, level: int) -> None:
     async for event in subscription:
         line = line_for(event, level)
         if line is not None:
-            _say(line)
+            # In a thread: a pipe that is full, or Ctrl-S in a terminal, keeps a write as long as it likes.
+            await trio.to_thread.run_sync(_say, line, abandon_on_cancel=True)
 
 
 def _say(line: str) -> None:
+    """Past the buffers of `sys.stderr`: a thread that is kept in them would not let the process end."""
     now = datetime.now().astimezone()
+    text = f"{now:%H:%M:%S} {printable(line)}\n".encode(errors="backslashreplace")
     with suppress(OSError):
-        sys.stderr.write(f"{now:%H:%M:%S} {printable(line)}\n")
-        sys.stderr.flush()
+        while text:
+            text = text[os.write(sys.stderr.fileno(), text) :]
 
 
 def line_for(event: object, level: int) -> str | None:

@@ -118,14 +118,14 @@ def set_landing(repo: pygit2.Repository, ticket: TicketId, commit: Oid) -> None:
 
 
 def read_landings(repo: pygit2.Repository) -> tuple[tuple[TicketId, Oid], ...]:
-    """What is being landed, or was when the service died, lowest id first."""
+    """What is being landed, or was when the service died, lowest id first. A damaged ref tells nothing."""
     landings: list[tuple[TicketId, Oid]] = []
     for name in ref_names(repo, f"{LANDING}/"):
         try:
             ticket = parse_ticket_id(name.removeprefix(f"{LANDING}/"))
         except InvalidName:
             continue
-        commit = read_ref(repo, name)
+        commit = _read_or_none(repo, name)
         if commit is not None:
             landings.append((ticket, commit))
     return tuple(sorted(landings, key=lambda landing: ticket_number(landing[0])))

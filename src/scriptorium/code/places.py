@@ -89,11 +89,15 @@ def discard(project: Project, path: Path) -> None:
     """
     if not is_real_folder(project, path.parent):
         make_parents(project)
-    with _clearing, Trash(os.fsencode(project.worktrees_dir)) as trash:
+    around = os.fsencode(project.worktrees_dir)
+    with _clearing:
         for left in list(project.worktrees_dir.iterdir()):
             if os.fsencode(left.name).startswith(TRASH_PREFIX):
-                trash.take(os.fsencode(left))
-        if os.path.lexists(path):
-            trash.take(os.fsencode(path))
-        for registration in registrations_of(project, path):
-            forget(registration.own_dir)
+                # A file of another user's, say: what cannot go is in nobody's way, least of all in `path`'s.
+                with contextlib.suppress(OSError), Trash(around) as trash:
+                    trash.take(os.fsencode(left))
+        with Trash(around) as trash:
+            if os.path.lexists(path):
+                trash.take(os.fsencode(path))
+            for registration in registrations_of(project, path):
+                forget(registration.own_dir)

@@ -21,9 +21,9 @@ from scriptorium.plan.ids import Oid
 FILE_LIMIT_BYTES = 1024 * 1024
 """A planned document larger than this is not read."""
 ENTRY_LIMIT = 10_000
-"""Directory entries that are looked at, so that a planner that fills its folder costs a bounded time."""
+"""Looked at in a folder, beyond those exported: a planner that fills it costs a bounded time."""
 TOTAL_LIMIT_BYTES = 64 * 1024 * 1024
-"""What is read in all: far more than any plan, far less than the memory of the service."""
+"""What is read beyond as much as was exported: far more than a planner writes, far less than the memory."""
 
 
 @frozen
@@ -87,8 +87,8 @@ def read_back(scratch: Scratch) -> Returned:
     """Look at what the planner left. Links are never followed; `.git` is not looked at."""
     files: dict[str, bytes] = {}
     odd: list[str] = []
-    total = 0
-    entries, overfull = _entries(scratch.root)
+    total = -sum(map(len, scratch.exported.values()))
+    entries, overfull = _entries(scratch.root, ENTRY_LIMIT + len(scratch.exported))
     for path, entry in entries:
         content = _read(entry)
         total += len(content or b"")
@@ -104,7 +104,7 @@ def read_back(scratch: Scratch) -> Returned:
     return Returned(frozenset(scratch.exported), files, changed, removed, tuple(odd), overfull)
 
 
-def _entries(root: Path) -> tuple[list[tuple[str, os.DirEntry[str]]], bool]:
+def _entries(root: Path, limit: int) -> tuple[list[tuple[str, os.DirEntry[str]]], bool]:
     """Everything below `root` but folders and the top `.git`, by path, and whether there was too much."""
     found: list[tuple[str, os.DirEntry[str]]] = []
     seen = 0
@@ -114,7 +114,7 @@ def _entries(root: Path) -> tuple[list[tuple[str, os.DirEntry[str]]], bool]:
         with contextlib.suppress(OSError), os.scandir(root / folder) as listing:
             for entry in listing:
                 seen += 1
-                if seen > ENTRY_LIMIT:
+                if seen > limit:
                     return found, True
                 path = f"{folder}/{entry.name}" if folder else entry.name
                 if path == ".git":

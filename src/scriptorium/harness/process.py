@@ -293,5 +293,6 @@ def _why(error: OSError | ValueError, spec: ProcessSpec) -> str:
     if filename == str(spec.cwd):
         return f"{spec.cwd}: {reason}: the working directory of {spec.argv[0]}"
     if filename == spec.argv[0] and isinstance(error, FileNotFoundError) and "/" not in filename:
-        return f"{filename}: not found on PATH ({spec.env.get('PATH', 'which is not set')})"
+        path = spec.env.get("PATH", "which is not set")
+        return f"{filename}: not found on PATH ({path}); install it, or set its path in scriptorium.json"
     return f"{filename or spec.argv[0]}: {reason}"
