@@ -243,7 +243,7 @@ class Agent(Actor[AgentMessage]):
         elif ending is not Ending.SUBMITTED:
             detail = outcome.describe()
         world.events.publish(AttemptOver(self._id, attempt.job.attempt, ending.value, detail))
-        file = (await world.plan.read()).tickets.get(self._id)
+        file = (await world.look()).snapshot.tickets.get(self._id)
         if file is None or file.state is not TicketState.IN_PROGRESS:
             return Finish()
         if ending is not Ending.INFRASTRUCTURE_FAULT:

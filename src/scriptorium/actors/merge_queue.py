@@ -23,11 +23,11 @@ from scriptorium.actors.run_notes import checks_failed, conflicted, nothing_to_l
 from scriptorium.actors.strikes import LIMIT, Strikes
 from scriptorium.actors.world import NoVerdict, View, World
 from scriptorium.code.evidence import Evidence, Result, Verdict, VerdictStore, evidence_for
-from scriptorium.code.exact import reset_to_commit
+from scriptorium.code.exact import WorktreeBroken, reset_to_commit
 from scriptorium.code.landing import BaseMoved, Blocked, Landed, finish_landing, land, make_landing_commit
 from scriptorium.code.merge import AlreadyLanded, Conflicted, Merged, MergeOutcome, NothingToLand, merge
 from scriptorium.code.settle import Settled, SettledAs, settle
-from scriptorium.code.worktrees import prepare_worktree
+from scriptorium.code.worktrees import prepare_worktree, ticket_worktree
 from scriptorium.plan.ids import Oid, TicketId
 from scriptorium.plan.layout import TicketState
 from scriptorium.plan.notes import ReopenNote
@@ -214,9 +214,13 @@ class MergeQueue(Reconciler):
     def _checkout(self, file: TicketFile, merged: Merged, commit: Oid) -> Path:
         """The ticket's worktree, made anew if it is gone, reset to exactly what would land."""
         project = self.world.project
-        prepared = prepare_worktree(project, file.id, file.slug, merged.base, merge_base=False)
-        reset_to_commit(project, prepared.path, commit)
-        return prepared.path
+        path = ticket_worktree(project, file.id, file.slug)
+        try:
+            reset_to_commit(project, path, commit)
+        except WorktreeBroken:
+            prepare_worktree(project, file.id, file.slug, merged.base, merge_base=False)
+            reset_to_commit(project, path, commit)
+        return path
 
     async def _land(self, ticket: TicketId, commit: Oid, evidence: Evidence) -> bool:
         world = self.world

@@ -22,6 +22,7 @@ import pygit2
 from attrs import define, field
 from pygit2.enums import CheckoutStrategy, ConfigLevel, FileMode, FilterMode
 
+from scriptorium.code.nofollow import read_small
 from scriptorium.code.removal import Trash, open_up
 from scriptorium.code.repository import Project, common_dir, open_repository
 from scriptorium.code.trees import Folder, Leaf, RawPath, read_tree
@@ -129,12 +130,26 @@ def _restore_git_dir(worktree: Path, own_dir: Path, commit: Oid) -> None:
 
 
 def _write_anew(path: Path, content: bytes) -> None:
-    """Write a file by replacing it, so that a link in its place is not written through."""
+    """Write a file by replacing it, so that a link in its place is not written through.
+
+    One that holds just this already stays: making a file is the dearest thing that a checkout does.
+    """
+    if _is_our_file(path) and read_small(path, len(content) + 1) == content:
+        return
     temporary = path.with_name(f"{path.name}.scriptorium")
     temporary.unlink(missing_ok=True)
     with temporary.open("xb") as file:
         file.write(content)
     temporary.replace(path)
+
+
+def _is_our_file(path: Path) -> bool:
+    """Whether it is a plain file of one name, so that nobody can write to it from elsewhere."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
 
 
 def _clear(survey: _Survey, wanted: Folder, trash: Trash) -> None:

@@ -120,7 +120,7 @@ def land(
             return blocked_by(project, in_the_way)
         set_landing(repo, ticket, commit)
         step("landing-ref")
-        return _move(_Landing(project, branch, ticket, evidence.base, commit, changes, checkouts, step))
+        return _move(_Landing(project, repo, branch, ticket, evidence.base, commit, changes, checkouts, step))
 
 
 def finish_landing(project: Project, ticket: TicketId) -> None:
@@ -164,6 +164,7 @@ class _Landing:
     """One landing under way, its checkouts locked and found clear, its landing ref set."""
 
     project: Project
+    repo: pygit2.Repository
     branch: str
     ticket: TicketId
     base: Oid
@@ -201,7 +202,7 @@ def _move_files_and_base(landing: _Landing) -> LandingOutcome:
     # The commit's tree was compared with the evidence's, and an object cannot change, so the base's tree
     # is the one that passed from the moment that this returns.
     compare_and_swap(
-        open_repository(project),
+        landing.repo,
         f"refs/heads/{landing.branch}",
         new=landing.commit,
         old=landing.base,
@@ -215,7 +216,7 @@ def _call_off(landing: _Landing) -> None:
     """Undo the files, then forget the landing: after a kill in between there is something to settle by."""
     for checkout in landing.checkouts:
         put_back(landing.project, checkout, landing.changes, landing.base, landing.step)
-    delete_landing(open_repository(landing.project), landing.ticket, old=landing.commit)
+    delete_landing(landing.repo, landing.ticket, old=landing.commit)
     landing.step("called-off")
 
 
