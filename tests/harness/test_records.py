@@ -14,6 +14,7 @@ from scriptorium.harness.proc import boot_id, read_stat
 from scriptorium.harness.records import (
     RunFacts,
     RunRecord,
+    add_process,
     is_alive,
     read_all_records,
     read_records,
@@ -124,3 +125,24 @@ def test_records_are_read_without_trio() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
+
+
+def test_the_process_is_put_into_the_record_in_place(tmp_path: Path) -> None:
+    facts = RunFacts(role="coding", ticket="0001")
+    record = RunRecord("run-in-place", facts, "2026-01-02T03:04:05Z", ("a", "ü"))
+    write_record(tmp_path, record, durable=False)
+    (before,) = tmp_path.iterdir()
+    inode, size = before.stat().st_ino, before.stat().st_size
+    started = record.with_process(4_194_304, 10**15)
+    add_process(tmp_path, started)
+    assert read_records(tmp_path) == (started,)
+    assert (before.stat().st_ino, before.stat().st_size) == (inode, size)
+    (after,) = tmp_path.iterdir()
+    assert after == before
+
+
+def test_a_long_record_gets_its_process_too(tmp_path: Path) -> None:
+    record = RunRecord("run-long", RunFacts(role="check"), "2026-01-02T03:04:05Z", ("x" * 10_000,))
+    write_record(tmp_path, record, durable=False)
+    add_process(tmp_path, record.with_process(7, 8))
+    assert read_records(tmp_path) == (record.with_process(7, 8),)

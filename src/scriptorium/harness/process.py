@@ -22,6 +22,7 @@ from scriptorium.harness.proc import MARK, boot_id
 from scriptorium.harness.records import (
     RunFacts,
     RunRecord,
+    add_process,
     read_all_records,
     remove_record,
     write_record,
@@ -250,8 +251,7 @@ class ProcessRunner:
             # Not synced, and no harm if it fails: the mark alone finds the processes, and after a power cut
             # there are none.
             with suppress(OSError):
-                record = live.record.with_process(identity.pid, identity.start_time)
-                write_record(self.runs_dir, record, durable=False)
+                add_process(self.runs_dir, live.record.with_process(identity.pid, identity.start_time))
         if started is not None:
             started(identity.pid)
 

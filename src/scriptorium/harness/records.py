@@ -21,6 +21,9 @@ from scriptorium.harness.proc import boot_id, read_stat
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MAX_RECORD_BYTES: Final = 4 * 1024 * 1024  # argv may be as long as the kernel allows (ARG_MAX)
 _SUFFIX: Final = ".json"
+_ROOM_BYTES: Final = 40
+"""Left at the end of a new record for the pid and the start time (two numbers instead of two nulls)."""
+_PAGE_BYTES: Final = 4096
 
 T = TypeVar("T")
 
@@ -101,10 +104,29 @@ def record_path(runs_dir: Path, run_id: str) -> Path:
 
 def write_record(runs_dir: Path, record: RunRecord, *, durable: bool) -> None:
     """Write or replace the record of a run. `durable`: on return it survives a power cut. Raises OSError."""
-    path = record_path(runs_dir, record.run_id)
+    content = _content(record)
+    _write(record_path(runs_dir, record.run_id), content.ljust(len(content) + _ROOM_BYTES), durable=durable)
+
+
+def _content(record: RunRecord) -> bytes:
     content = {**asdict(record), **asdict(record.facts)}
     del content["facts"]
-    _write(path, content, durable=durable)
+    return json.dumps(content).encode()
+
+
+def add_process(runs_dir: Path, record: RunRecord) -> None:
+    """Put the pid and start time into the record that `write_record` wrote. Raises OSError.
+
+    In place, in one write of less than a page: whoever reads sees the old or the new. A power cut may tear
+    it, and leaves no process to look for.
+    """
+    content = _content(record)
+    with record_path(runs_dir, record.run_id).open("r+b", buffering=0) as file:
+        room = os.fstat(file.fileno()).st_size
+        if len(content) <= room <= _PAGE_BYTES:
+            file.write(content.ljust(room))
+            return
+    write_record(runs_dir, record, durable=False)
 
 
 def remove_record(runs_dir: Path, run_id: str) -> None:
@@ -132,7 +154,7 @@ def write_service_record(path: Path, *, endpoint: str, started: str) -> ServiceR
     if stat is None:
         raise OSError(f"/proc/{os.getpid()}/stat cannot be read: is /proc mounted?")
     record = ServiceRecord(stat.pid, stat.start_time, endpoint, started)
-    _write(path, asdict(record), durable=False)
+    _write(path, json.dumps(asdict(record)).encode(), durable=False)
     return record
 
 
@@ -219,14 +241,14 @@ def _read(path: Path) -> Mapping[str, object]:
     return content if isinstance(content, dict) else {}
 
 
-def _write(path: Path, content: Mapping[str, object], *, durable: bool) -> None:
+def _write(path: Path, content: bytes, *, durable: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # The name does not end in the suffix: a half-written file is never taken for a record.
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         with open(fd, "wb") as file:  # noqa: PTH123 - it is a descriptor
-            file.write(json.dumps(content).encode())
+            file.write(content)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
