@@ -25,7 +25,7 @@ def tree_of(tmp_path: Path, files: dict[str, str]) -> tuple[pygit2.Repository, O
 def test_a_makefile_means_make_test(tmp_path: Path, name: str) -> None:
     repo, tree = tree_of(tmp_path, {name: "test:\n"})
     assert check_commands(repo, tree, None) == (DEFAULT_CHECK,)
-    assert DEFAULT_CHECK.argv == ("/bin/sh", "-c", "make test")
+    assert (DEFAULT_CHECK.argv, str(DEFAULT_CHECK)) == (("make", "test"), "make test")
 
 
 def test_without_a_makefile_there_is_nothing_to_run(tmp_path: Path) -> None:

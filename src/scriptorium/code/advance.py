@@ -20,6 +20,7 @@ from attrs import frozen
 from pygit2.enums import CheckoutStrategy
 
 from scriptorium.code.checkout import Checkout, Site, Stand, going, staged
+from scriptorium.code.nofollow import write_anew
 from scriptorium.code.removal import Trash
 from scriptorium.code.repository import Project, ensure_state_dir
 from scriptorium.code.trees import Change, Leaf, RawPath
@@ -85,7 +86,9 @@ def advance(project: Project, checkout: Checkout, found: Sorted, target: Oid, st
     Raises `Changed`, `OSError` or `pygit2.GitError` in the middle; doing it again, or back, is then possible.
     """
     staging = ensure_state_dir(project) / STAGING_NAME
-    staging.mkdir(exist_ok=True)
+    if staging.is_symlink() or not staging.is_dir():
+        clear_staging(project)
+        staging.mkdir()
     _clear(staging, staging / "tree")
     written = [
         change for change in found.make if change.target is not None and not change.target.is_submodule
@@ -133,9 +136,13 @@ def clear_leftovers(checkout: Checkout, changes: Sequence[Change]) -> None:
 
 def _shadow(project: Project, folder: Path, work_folder: Path, head: Oid) -> pygit2.Repository:
     """A repository with a HEAD and an index of its own over any working folder, like a linked worktree."""
-    (folder / "commondir").write_bytes(os.fsencode(project.git_dir) + b"\n")
-    (folder / "gitdir").write_bytes(os.fsencode(work_folder / ".git") + b"\n")
-    (folder / "HEAD").write_text(f"{head}\n")
+    wanted = {
+        "commondir": os.fsencode(project.git_dir) + b"\n",
+        "gitdir": os.fsencode(work_folder / ".git") + b"\n",
+        "HEAD": f"{head}\n".encode(),
+    }
+    for name, content in wanted.items():
+        write_anew(folder / name, content)
     return pygit2.Repository(str(folder))
 
 

@@ -11,7 +11,8 @@ import pygit2
 from scriptorium.code.evidence import CheckCommand
 from scriptorium.plan.ids import Oid
 
-DEFAULT_CHECK: Final = CheckCommand("make test")
+DEFAULT_CHECK: Final = CheckCommand(("make", "test"))
+"""Without a shell around it, so that a machine without make is no verdict on anybody's tree."""
 ADD_TARGET: Final = (
     "the makefile has no target `test`: add one, or name the checks of this repository "
     'as "checks" in scriptorium.json'

@@ -22,7 +22,7 @@ import pygit2
 from attrs import define, field
 from pygit2.enums import CheckoutStrategy, ConfigLevel, FileMode, FilterMode
 
-from scriptorium.code.nofollow import read_small
+from scriptorium.code.nofollow import write_anew
 from scriptorium.code.removal import Trash, open_up
 from scriptorium.code.repository import Project, common_dir, open_repository
 from scriptorium.code.trees import Folder, Leaf, RawPath, read_tree
@@ -119,37 +119,14 @@ def _restore_git_dir(worktree: Path, own_dir: Path, commit: Oid) -> None:
         for entry in entries:
             if entry.name not in KEPT_OF_GIT_DIR or entry.is_symlink():
                 trash.take(entry.path)
-    _write_anew(own_dir / "HEAD", f"{commit}\n".encode())
-    _write_anew(own_dir / "commondir", b"../..\n")
-    _write_anew(own_dir / "gitdir", os.fsencode(worktree / ".git") + b"\n")
+    write_anew(own_dir / "HEAD", f"{commit}\n".encode())
+    write_anew(own_dir / "commondir", b"../..\n")
+    write_anew(own_dir / "gitdir", os.fsencode(worktree / ".git") + b"\n")
     link = worktree / ".git"
     if link.is_dir() and not link.is_symlink():
         with Trash(os.fsencode(worktree)) as trash:
             trash.take(os.fsencode(link))
-    _write_anew(link, b"gitdir: " + folder + b"\n")
-
-
-def _write_anew(path: Path, content: bytes) -> None:
-    """Write a file by replacing it, so that a link in its place is not written through.
-
-    One that holds just this already stays: making a file is the dearest thing that a checkout does.
-    """
-    if _is_our_file(path) and read_small(path, len(content) + 1) == content:
-        return
-    temporary = path.with_name(f"{path.name}.scriptorium")
-    temporary.unlink(missing_ok=True)
-    with temporary.open("xb") as file:
-        file.write(content)
-    temporary.replace(path)
-
-
-def _is_our_file(path: Path) -> bool:
-    """Whether it is a plain file of one name, so that nobody can write to it from elsewhere."""
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return False
-    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+    write_anew(link, b"gitdir: " + folder + b"\n")
 
 
 def _clear(survey: _Survey, wanted: Folder, trash: Trash) -> None:

@@ -76,3 +76,26 @@ def read_small(path: Path, limit_bytes: int) -> bytes | None:
             return read_bounded(descriptor, limit_bytes)
     except OSError:
         return None
+
+
+def write_anew(path: Path, content: bytes) -> None:
+    """Write a file by replacing it, so that a link in its place is not written through.
+
+    One that holds just this already stays: making a file is the dearest thing that a checkout does.
+    """
+    if _is_our_file(path) and read_small(path, len(content) + 1) == content:
+        return
+    temporary = path.with_name(f"{path.name}.scriptorium")
+    temporary.unlink(missing_ok=True)
+    with temporary.open("xb") as file:
+        file.write(content)
+    temporary.replace(path)
+
+
+def _is_our_file(path: Path) -> bool:
+    """Whether it is a plain file of one name, so that nobody can write to it from elsewhere."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
