@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
 from pathlib import Path
 
@@ -41,7 +42,11 @@ def agents_of(stage: Stage, program: str, *args: str, env: dict[str, str] | None
     return made
 
 
-def job(stage: Stage, role: Role, run_id: str = "run-1") -> AgentJob:
+# Processes are found by the id of their run, on the whole machine.
+RUN, FIRST, SECOND = (f"run-{secrets.token_hex(8)}" for _ in range(3))
+
+
+def job(stage: Stage, role: Role, run_id: str = RUN) -> AgentJob:
     """A job as each role's actor makes it."""
     log = stage.project.logs_dir / run_id / "1.jsonl"
     log.parent.mkdir(parents=True)
@@ -84,7 +89,7 @@ async def test_a_child_gets_its_prompt_its_folder_and_its_environment(
         env.pop(name, None)
     expected = {
         "HOME": "/home/me", "OPENAI_API_KEY": "openai-key", "NAMED": "yes",
-        "SCRIPTORIUM_ROLE": role.value, "SCRIPTORIUM_RUN": "run-1", "SCRIPTORIUM_REPO": str(stage.root),
+        "SCRIPTORIUM_ROLE": role.value, "SCRIPTORIUM_RUN": RUN, "SCRIPTORIUM_REPO": str(stage.root),
     }  # fmt: skip
     if role is Role.MANAGER:
         expected["SCRIPTORIUM_AREA"] = "core"
@@ -119,19 +124,22 @@ async def test_a_token_is_of_its_own_run_and_dies_with_it(stage: Stage, tmp_path
         assert outcome.process.kind is OutcomeKind.STOPPED
 
     shared: dict[str, ProcessAgents] = {}
+    for run_id in (FIRST, SECOND):
+        os.mkfifo(tmp_path / f"{run_id}.up")  # opening it waits for the other side
     async with trio.open_nursery() as nursery:
-        for run_id in ("run-a", "run-b"):
+        for run_id in (FIRST, SECOND):
             nursery.start_soon(one, run_id)
         with trio.fail_after(20):
-            while not all((tmp_path / f"{run_id}.up").exists() for run_id in ("run-a", "run-b")):  # noqa: ASYNC110
-                await trio.sleep(0.01)
-        for run_id in ("run-a", "run-b"):
+            for run_id in (FIRST, SECOND):
+                is_up = (tmp_path / f"{run_id}.up").read_bytes
+                await trio.to_thread.run_sync(is_up, abandon_on_cancel=True)
+        for run_id in (FIRST, SECOND):
             tokens[run_id] = json.loads((tmp_path / run_id).read_text())["env"]["SCRIPTORIUM_MCP_TOKEN"]
             assert agents.tokens.caller(tokens[run_id]) == run_id
             answer = await shared[run_id].submit(run_id, f"by {run_id}")
             assert answer == SubmitAnswer(accepted=True, message=run_id)
         stop.set()
-    assert got == [("run-a", "by run-a"), ("run-b", "by run-b")]
+    assert got == [(FIRST, f"by {FIRST}"), (SECOND, f"by {SECOND}")]
     for run_id, token in tokens.items():
         assert agents.tokens.caller(token) is None
         assert await shared[run_id].submit(run_id, "late") == RUN_IS_OVER

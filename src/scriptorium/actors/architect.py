@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from scriptorium.actors.events import AreasWritten, PlannerFailed, Trouble
 from scriptorium.actors.pause import Pauses
+from scriptorium.actors.planner_faults import note_start, note_trouble, problems_section
 from scriptorium.actors.planner_run import PlannerAttempt, PlannerRun, run_planner
 from scriptorium.actors.planning import spec_to_split
 from scriptorium.actors.reconciler import Reconciler
@@ -140,28 +141,3 @@ class Architect(Reconciler):
                 await self.world.plan.commit(ParkSpec(spec.oid))
             except PreconditionFailed:
                 return  # the spec has changed meanwhile: the next look sees the new text
-
-
-def note_start(world: World, pauses: Pauses, role: str, attempt: PlannerAttempt) -> None:
-    """Begin or end a role's pause after an attempt, and say so in the conditions."""
-    pauses.trouble.end()
-    if not attempt.could_not_start:
-        pauses.missing.end()
-        world.conditions.set_halted(role, None)
-        return
-    seconds = pauses.missing.begin()
-    world.events.publish(Trouble(f"{role} {attempt.failure}; trying again in {seconds:.0f} s"))
-    world.conditions.set_halted(role, attempt.failure)
-
-
-def note_trouble(world: World, pauses: Pauses, who: str, error: Exception) -> None:
-    """scriptorium itself failed around a planner's run, on a full disk say. Leave the role alone a while."""
-    world.events.publish(Trouble(f"{who}: {error!r}; trying again in {pauses.trouble.begin():.0f} s"))
-
-
-def problems_section(problems: tuple[str, ...]) -> str:
-    """The part of a planner's prompt that says what was wrong with its last try; empty for none."""
-    if not problems:
-        return ""
-    listed = "\n".join(f"- {problem}" for problem in problems)
-    return f"## What was wrong with your last try\n\n{listed}\n"

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 from attrs import define
 
-from scriptorium.actors.architect import note_start, note_trouble, problems_section
 from scriptorium.actors.crew import Place
 from scriptorium.actors.events import PlannerFailed, TicketsCreated, Trouble
 from scriptorium.actors.logs import highest_logged_ticket
 from scriptorium.actors.pause import Pauses
+from scriptorium.actors.planner_faults import note_start, note_trouble, problems_section
 from scriptorium.actors.planner_run import PlannerAttempt, PlannerRun, run_planner
 from scriptorium.actors.planning import areas_to_ticket
 from scriptorium.actors.reconciler import Reconciler

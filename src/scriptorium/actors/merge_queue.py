@@ -25,7 +25,7 @@ from scriptorium.actors.world import NoVerdict, View, World
 from scriptorium.code.evidence import Evidence, Result, Verdict, VerdictStore, evidence_for
 from scriptorium.code.exact import WorktreeBroken, reset_to_commit
 from scriptorium.code.landing import BaseMoved, Blocked, Landed, finish_landing, land, make_landing_commit
-from scriptorium.code.merge import AlreadyLanded, Conflicted, Merged, MergeOutcome, NothingToLand, merge
+from scriptorium.code.merge import AlreadyLanded, Conflicted, Merged, NothingToLand, merge
 from scriptorium.code.settle import Settled, SettledAs, settle
 from scriptorium.code.worktrees import prepare_worktree, ticket_worktree
 from scriptorium.plan.ids import Oid, TicketId
@@ -45,12 +45,12 @@ SETTLE_AGAIN_SECONDS = 1.0
 
 
 @frozen
-class _Proposal:
-    """What a submission comes to on the present base; of a clean merge, its commit and what is known."""
+class _Ready:
+    """A submission that merges cleanly: the commit that would land, and what is known of its tree."""
 
-    merged: MergeOutcome
-    commit: Oid | None = None
-    known: Verdict | None = None
+    merged: Merged
+    commit: Oid
+    known: Verdict | None
 
 
 class MergeQueue(Reconciler):
@@ -151,37 +151,33 @@ class MergeQueue(Reconciler):
         if not following.started:
             await self.world.plan.commit(StartLanding(entry.ticket))
         proposal = await self.world.offload(partial(self._propose, entry, file, tip))
-        merged = proposal.merged
-        match merged:
-            case Merged():
-                return await self._check_and_land(entry, file, merged, proposal)
+        match proposal:
+            case _Ready():
+                return await self._check_and_land(entry, file, proposal)
             case Conflicted():
-                await self._hand_back(file, conflicted(merged, self.world.branch))
+                await self._hand_back(file, conflicted(proposal, self.world.branch))
             case NothingToLand():
                 await self._hand_back(file, nothing_to_land(self.world.branch))
             case AlreadyLanded():
-                await self._complete(entry.ticket, merged.commit)
+                await self._complete(entry.ticket, proposal.commit)
             case _:
-                assert_never(merged)
+                assert_never(proposal)
         return False
 
-    def _propose(self, entry: QueueEntry, file: TicketFile, tip: Oid) -> _Proposal:
+    def _propose(
+        self, entry: QueueEntry, file: TicketFile, tip: Oid
+    ) -> _Ready | Conflicted | NothingToLand | AlreadyLanded:
         project = self.world.project
         merged = merge(project, tip, entry.commit)
         if not isinstance(merged, Merged):
-            return _Proposal(merged)
+            return merged
         commit = make_landing_commit(project, merged, landing_message(file, entry))
         known = self._verdicts.get(merged.tree, self.world.checks.key(merged.tree))
-        return _Proposal(merged, commit, known)
+        return _Ready(merged, commit, known)
 
-    async def _check_and_land(
-        self, entry: QueueEntry, file: TicketFile, merged: Merged, proposal: _Proposal
-    ) -> bool:
-        commit = proposal.commit
-        if commit is None:
-            raise RuntimeError("a clean merge has a commit")
+    async def _check_and_land(self, entry: QueueEntry, file: TicketFile, ready: _Ready) -> bool:
         # A tree that has a verdict is not checked again.
-        verdict = proposal.known or await self._verdict(file, merged, commit)
+        verdict = ready.known or await self._verdict(file, ready.merged, ready.commit)
         if isinstance(verdict, NoVerdict):
             raise CheckImpossible(verdict.reason)
         if verdict.result is Result.RED:
@@ -189,7 +185,7 @@ class MergeQueue(Reconciler):
             return False
         if not await self._is_still_wanted(entry):
             return False
-        return await self._land(file.id, commit, evidence_for(merged, verdict))
+        return await self._land(file.id, ready.commit, evidence_for(ready.merged, verdict))
 
     async def _is_still_wanted(self, entry: QueueEntry) -> bool:
         """Look again before the base moves: checks may take half an hour, and a person the ticket away."""
