@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import pygit2
 import pytest
+from pygit2.enums import FileMode
 
+from scriptorium.code.blobs import BlobWriter
 from scriptorium.code.capture import SubmissionRefused, advance_branch, capture, snapshot_work
+from scriptorium.code.nofollow import open_folder
 from scriptorium.code.pins import pin_submitted, ref_names
 from scriptorium.code.repository import open_repository
 from scriptorium.code.worktrees import prepare_worktree
@@ -187,6 +190,37 @@ def test_line_ends_are_committed_as_git_add_commits_them(fixture: Fixture, run_g
     assert tree["raw.txt"] == b"raw\r\n"
     run_git(worktree, "add", "--all")
     assert captured.tree == run_git(worktree, "write-tree").strip()
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_content_that_is_stored_already_is_not_written_again(
+    fixture: Fixture, worktree: Path, kind: str
+) -> None:
+    """But made young: git's clean-up takes what is old and named by nothing."""
+    objects = fixture.project.git_dir / "objects"
+    blob = str(fixture.open().create_blob(b"again"))
+    stored = objects / blob[:2] / blob[2:]
+    os.utime(stored, ns=(1, 1))
+    os.utime(objects, ns=(1, 1))
+    (worktree / "file").write_text("again")
+    (worktree / "link").symlink_to("again")
+
+    with open_folder(worktree) as root, BlobWriter(fixture.project, fixture.open(), root, {}) as writer:
+        oid = writer.store(kind.encode(), FileMode.LINK if kind == "link" else FileMode.BLOB)
+
+    assert oid == blob
+    assert stored.stat().st_mtime_ns > 1
+    assert objects.stat().st_mtime_ns == 1, "a temporary object was made"
+
+
+def test_content_that_only_a_pack_holds_is_found(fixture: Fixture, worktree: Path, run_git: Git) -> None:
+    run_git(fixture.root, "gc", "-q")
+    (worktree / "copy.md").write_text("# Project\n")
+
+    captured = capture(fixture.project, worktree, ONE, fixture.tip())
+
+    assert fixture.tree(captured.commit)["copy.md"] == b"# Project\n"
+    assert run_git(fixture.root, "fsck", "--full") == f"dangling commit {captured.commit}\n"
 
 
 def test_large_files_are_stored_whole(fixture: Fixture, worktree: Path, run_git: Git) -> None:

@@ -114,6 +114,20 @@ def test_the_oldest_verdicts_go_past_the_bound(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_a_few_more_than_the_bound_may_stay_so_that_not_every_verdict_costs_a_listing(tmp_path: Path) -> None:
+    store = VerdictStore(tmp_path, kept=16, fsync=False)
+    counts = set()
+    for number in range(60):
+        store.put(attrs.evolve(GREEN, tree=tree(number)))
+        for path in tmp_path.glob(f"{tree(number)}-*"):
+            os.utime(path, ns=(number, number))
+        assert all(store.get(tree(newer), KEY) for newer in range(max(0, number - 15), number + 1))
+        counts.add(len(list(tmp_path.iterdir())))
+        if number == 30:
+            store = VerdictStore(tmp_path, kept=16, fsync=False)
+    assert max(counts) == 18
+
+
 @given(st.binary(max_size=300))
 def test_a_file_that_is_no_verdict_counts_as_absent(
     tmp_path_factory: pytest.TempPathFactory, data: bytes

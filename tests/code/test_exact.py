@@ -321,6 +321,31 @@ def test_what_is_as_it_should_be_is_not_written_again(fixture: Fixture, worktree
     assert all((worktree / name).lstat().st_ctime_ns == stat.st_ctime_ns for name, stat in before.items())
 
 
+def test_nor_is_a_text_file_whose_line_ends_are_right(fixture: Fixture, worktree: Path, run_git: Git) -> None:
+    files: dict[str, str | bytes | tuple[str, str] | None] = {
+        "a.txt": "1\n2\n",
+        "crlf": "1\r\n",
+        "bin": b"\0\r\n",
+        "id.txt": "$Id$\n",
+        "c.txt": "1\n",
+    }
+    rules = "* text=auto\nid.txt ident\nc.txt eol=crlf\n"
+    commit = fixture.commit({".gitattributes": rules, **files})
+    reset_to_commit(fixture.project, worktree, commit)
+    written = {name: (worktree / name).read_bytes() for name in files}
+    assert written["c.txt"] == b"1\r\n"
+    assert written["bin"] == b"\0\r\n"
+    assert written["id.txt"].startswith(b"$Id: ")
+    (worktree / "id.txt").write_text("$Id$\n")  # as it is stored, and not as it is checked out
+    before = {name: (worktree / name).stat().st_ctime_ns for name in ("a.txt", "crlf")}
+
+    reset_to_commit(fixture.project, worktree, commit)
+
+    assert {name: (worktree / name).read_bytes() for name in files} == written
+    assert all((worktree / name).stat().st_ctime_ns == time for name, time in before.items())
+    assert run_git(worktree, "status", "--porcelain", "--ignored") == ""
+
+
 def test_file_names_need_not_be_utf8(fixture: Fixture, worktree: Path, run_git: Git) -> None:
     repo = fixture.open()
     inner = repo.write(ObjectType.TREE, b"100644 caf\xe9\0" + repo.create_blob(b"one").raw)

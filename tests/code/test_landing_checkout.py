@@ -323,26 +323,3 @@ def test_file_names_need_not_be_utf8(fixture: Fixture, run_git: Git) -> None:
         assert try_landing(fixture, evidence, commit) == Landed(commit)
         assert run_git(fixture.root, "status", "--porcelain") == ""
         assert Path(os.fsdecode(os.fsencode(fixture.root) + b"/caf\xe9")).read_bytes() == content
-
-
-def test_links_that_an_agent_planted_where_files_are_staged_are_not_followed(
-    fixture: Fixture, tmp_path: Path
-) -> None:
-    """`.scriptorium` is within reach of agents: neither the folder nor a file in it is believed."""
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / "HEAD").write_text("precious\n")
-    staging = fixture.root / ".scriptorium" / "landing"
-    staging.parent.mkdir(exist_ok=True)
-    for planted in ("folder", "file"):
-        if planted == "folder":
-            staging.symlink_to(elsewhere)
-        else:
-            (staging / "HEAD").unlink()
-            (staging / "HEAD").symlink_to(elsewhere / "HEAD")
-        evidence, commit = submit(fixture, {f"{planted}.txt": "new\n"})
-        assert try_landing(fixture, evidence, commit) == Landed(commit)
-        finish_landing(fixture.project, TICKET)
-        assert (fixture.root / f"{planted}.txt").read_text() == "new\n"
-        assert {path.name for path in elsewhere.iterdir()} == {"HEAD"}
-        assert (elsewhere / "HEAD").read_text() == "precious\n"

@@ -14,6 +14,8 @@ import pytest
 
 from scriptorium.code import places
 from scriptorium.code.pins import pin_submitted, ref_names
+from scriptorium.code.registration import forget, registrations
+from scriptorium.code.removal import Trash
 from scriptorium.code.repository import open_repository
 from scriptorium.code.worktrees import list_worktrees, prepare_worktree, remove_worktree
 from scriptorium.plan.ids import Oid, TicketId
@@ -306,3 +308,42 @@ def test_a_crash_in_the_middle_loses_nothing_and_is_made_good(
     assert not path.exists()
     assert run_git(fixture.root, "worktree", "list").count("\n") == 1
     assert [entry.name for entry in fixture.project.worktrees_dir.iterdir()] == ["tickets"]
+
+
+def test_a_registration_that_is_half_removed_is_no_worktree_of_gits(
+    fixture: Fixture, monkeypatch: pytest.MonkeyPatch, run_git: Git
+) -> None:
+    path = _make(fixture)
+
+    def killed(*_arguments: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trash, "__exit__", killed)
+        with pytest.raises(Killed):
+            forget(fixture.project.git_dir / "worktrees" / "scriptorium-0001")
+
+    (left,) = (fixture.project.git_dir / "worktrees").iterdir()
+    assert (left / "HEAD").exists()
+    assert run_git(fixture.root, "worktree", "list").count("\n") == 1
+    assert registrations(fixture.project) == ()
+    assert _make(fixture) == path
+
+
+@pytest.mark.parametrize("kind", ["a file", "a link", "no pointer", "a folder"])
+def test_a_registration_goes_whatever_it_is(fixture: Fixture, tmp_path: Path, kind: str) -> None:
+    _make(fixture)
+    own_dir = fixture.project.git_dir / "worktrees" / "scriptorium-0001"
+    (tmp_path / "gitdir").write_text("precious")
+    (own_dir / "gitdir").unlink()
+    if kind in {"a file", "a link"}:
+        own_dir.rename(tmp_path / "was")
+    if kind == "a file":
+        own_dir.write_text("x")
+    if kind == "a link":
+        own_dir.symlink_to(tmp_path)
+    if kind == "a folder":
+        (own_dir / "gitdir" / "gitdir").mkdir(parents=True)
+    forget(own_dir)
+    assert list((fixture.project.git_dir / "worktrees").iterdir()) == []
+    assert (tmp_path / "gitdir").read_text() == "precious"

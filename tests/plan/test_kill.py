@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scriptorium.plan.audit import Severity, audit_history
-from scriptorium.plan.ids import TicketId
+from scriptorium.plan.ids import Oid, TicketId
 from scriptorium.plan.layout import TicketState
 from scriptorium.plan.reading import PlanReader
 from scriptorium.plan.refs import PLAN_REF
@@ -32,12 +32,16 @@ PlanRepository(Path(sys.argv[1])).commit(CompleteTicket("0001", "{OID_B}"))
 """
 
 
-def killed_at(step: int, git_dir: Path) -> bool:
-    """Complete the ticket in a process that is killed at its `step`th rename, link or sync; was it?"""
-    inject = f"inject=rename,link,fsync:signal=KILL:when={step}"
-    tracer = ["strace", "-f", "-o", "/dev/null", "-e", "trace=rename,link,fsync", "-e", inject]
+CALLS = ("rename", "link", "fsync", "write")
+"""The system calls after which something of a commit may last."""
+
+
+def killed_at(call: str, step: int, git_dir: Path) -> bool:
+    """Complete the ticket in a process that is killed at its `step`th such system call; was it?"""
+    inject = f"inject={call}:signal=KILL:when={step}"
+    tracer = ["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject]
     done = subprocess.run(
-        [*tracer, sys.executable, "-c", COMPLETE_ONCE, str(git_dir)], capture_output=True, check=False
+        [*tracer, sys.executable, "-B", "-c", COMPLETE_ONCE, str(git_dir)], capture_output=True, check=False
     )
     assert done.returncode in {0, -signal.SIGKILL, 128 + signal.SIGKILL}, done.stderr
     return done.returncode != 0
@@ -51,27 +55,33 @@ def test_killed_at_every_durable_step(plan: Plan, tmp_path: Path) -> None:
     plan.assign(ONE)
     before = plan.enqueue(ONE)
     outcomes: list[TicketState | None] = []
-    for step in range(1, 100):
-        copy = tmp_path / str(step)
-        shutil.copytree(plan.root, copy)
-        was_killed = killed_at(step, copy / ".git")
-        snapshot = PlanReader(copy / ".git").read()
-        state = snapshot.state_of(ONE)
-        outcomes.append(state)
-        assert snapshot.problems == ()
-        assert (snapshot.commit == before.commit) == (state is TicketState.IN_PROGRESS)
-        assert (snapshot.pending == ()) == (state is TicketState.DONE)
-        assert [f for f in audit_history(copy / ".git") if f.severity is Severity.ERROR] == []
-        argv = ["git", "-C", str(copy), "fsck", "--strict"]
-        fsck = subprocess.run(argv, capture_output=True, text=True, check=False)
-        assert (fsck.returncode, "error" in fsck.stderr) == (0, False)
-        (copy / ".git" / f"{PLAN_REF}.lock").unlink(missing_ok=True)
-        finish(copy / ".git")
-        if not was_killed:
-            break
+    for call in CALLS:
+        for step in range(1, 100):
+            copy = tmp_path / f"{call}-{step}"
+            shutil.copytree(plan.root, copy)
+            was_killed = killed_at(call, step, copy / ".git")
+            outcomes.append(look_after(copy, before.commit))
+            finish(copy / ".git")
+            if not was_killed:
+                break
+        assert outcomes[-1] is TicketState.DONE
     assert outcomes[0] is TicketState.IN_PROGRESS
-    assert outcomes[-1] is TicketState.DONE
     assert len(outcomes) > 10
+
+
+def look_after(copy: Path, before: Oid) -> TicketState | None:
+    """The state of the ticket in a plan that a kill left, which must be as before or as after."""
+    snapshot = PlanReader(copy / ".git").read()
+    state = snapshot.state_of(ONE)
+    assert snapshot.problems == ()
+    assert (snapshot.commit == before) == (state is TicketState.IN_PROGRESS)
+    assert (snapshot.pending == ()) == (state is TicketState.DONE)
+    assert [f for f in audit_history(copy / ".git") if f.severity is Severity.ERROR] == []
+    argv = ["git", "-C", str(copy), "fsck", "--strict"]
+    fsck = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (fsck.returncode, "error" in fsck.stderr) == (0, False)
+    (copy / ".git" / f"{PLAN_REF}.lock").unlink(missing_ok=True)
+    return state
 
 
 def finish(git_dir: Path) -> None:

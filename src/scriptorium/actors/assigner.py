@@ -31,6 +31,7 @@ from scriptorium.code.worktrees import (
     WorktreeRow,
     list_worktrees,
     remove_worktree,
+    retire_worktree,
     ticket_branch,
     ticket_worktree,
 )
@@ -189,6 +190,9 @@ class Assigner(Reconciler):
         return troubles
 
     def _remove(self, view: View, row: WorktreeRow) -> None:
-        remove_worktree(self.world.project, row.path, base=view.tip)
+        if view.tip is None or self.world.stopping.is_set():
+            remove_worktree(self.world.project, row.path, base=view.tip)
+        else:
+            retire_worktree(self.world.project, row.path, base=view.tip)
         if row.ticket is not None and view.tip is not None:
             tidy_branch(self.world.project, row.ticket, view.tip)

@@ -23,6 +23,7 @@ from scriptorium.actors.world import View, World, stop_grace_seconds
 from scriptorium.code.checkout import linked_worktrees
 from scriptorium.code.evidence import VerdictStore
 from scriptorium.code.places import base_worktree, remove_worktree
+from scriptorium.code.spare import discard_spares
 from scriptorium.plan.refs import PLAN_REF
 from scriptorium.plan.snapshot import Snapshot
 from scriptorium.runtime import Backoff, ChildSpec, Intensity, Supervisor
@@ -53,7 +54,8 @@ async def run_actors(world: World, verdicts: VerdictStore, *, until_idle: bool, 
     left running. Raises `SupervisorFailed` when an actor crashes again and again.
     """
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(watch, partial(_look_again, world), partial(_watched, world))
+        nursery.start_soon(watch, partial(_look_again, world), partial(_watched, world), world.watch_seconds)
+        nursery.start_soon(_keep_packed, world)
         async with (
             Supervisor("agents", events=world.events, concurrent_stop=True) as agents,
             Supervisor(
@@ -72,11 +74,18 @@ async def run_actors(world: World, verdicts: VerdictStore, *, until_idle: bool, 
 
 
 async def _clear_away(world: World) -> None:
-    """The base worktree is a convenience of a running service; one that a crash leaves is used again."""
-    try:
-        await world.offload(partial(remove_worktree, world.project, base_worktree(world.project)))
-    except OSError as error:
-        world.events.publish(Trouble(f"cannot remove the worktree of the base branch: {error}"))
+    """The base worktree and spares are conveniences of a running service; a crash leaves them to the next."""
+    what = {
+        "the worktree of the base branch": partial(
+            remove_worktree, world.project, base_worktree(world.project)
+        ),
+        "the folders kept for other worktrees": partial(discard_spares, world.project),
+    }
+    for name, remove in what.items():
+        try:
+            await world.offload(remove)
+        except OSError as error:
+            world.events.publish(Trouble(f"cannot remove {name}: {error}"))
 
 
 def _children(world: World, verdicts: VerdictStore, agents: Supervisor) -> Iterable[ChildSpec[LookAgain]]:
@@ -99,6 +108,18 @@ async def _look_again(world: World) -> bool:
         return False
     world.news.publish()
     return True
+
+
+async def _keep_packed(world: World) -> None:
+    """Roll up the plan's packs when commits have left many; a failure costs nothing but another try later."""
+    while True:
+        changed = world.news.next_change()
+        try:
+            if world.plan.repository.wants_packing:
+                await world.background(world.plan.repository.roll_up)
+        except Exception as error:  # nobody restarts this task, and nothing waits for it
+            world.events.publish(Trouble(f"cannot pack the plan: {error!r}"))
+        await changed.wait()
 
 
 def _watched(world: World) -> Iterable[Path]:

@@ -24,10 +24,14 @@ def ref_files(git_dir: Path, refs: Iterable[str]) -> tuple[Path, ...]:
     return (git_dir / "packed-refs", *(git_dir / ref for ref in refs))
 
 
-async def watch(changed: Callable[[], Awaitable[bool]], files: Callable[[], Iterable[Path]]) -> None:
+async def watch(
+    changed: Callable[[], Awaitable[bool]],
+    files: Callable[[], Iterable[Path]],
+    every_seconds: float = TICK_SECONDS,
+) -> None:
     """Call `changed` whenever one of the files has changed, at every tick until it returns True.
 
-    Runs until cancelled.
+    Runs until cancelled, with a tick every so many seconds.
 
     `files` is asked at every tick, as what is worth watching changes: the plan and base refs always, and the
     files that block a landing while one waits.
@@ -39,4 +43,4 @@ async def watch(changed: Callable[[], Awaitable[bool]], files: Callable[[], Iter
         same = all(path in before and before[path] == found for path, found in now.items())
         if same or await changed():
             before = now
-        await trio.sleep(TICK_SECONDS)
+        await trio.sleep(every_seconds)

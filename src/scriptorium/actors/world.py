@@ -20,6 +20,7 @@ from attrs import define, field, frozen
 from scriptorium.actors.crew import Crew
 from scriptorium.actors.health import Conditions, Health, HealthState
 from scriptorium.actors.news import News
+from scriptorium.actors.watcher import TICK_SECONDS
 from scriptorium.code.evidence import Verdict
 from scriptorium.code.repository import Project, branch_tip
 from scriptorium.config import Config
@@ -28,7 +29,7 @@ from scriptorium.plan.ids import AreaName, Oid, TicketId
 from scriptorium.plan.snapshot import Snapshot
 from scriptorium.plan.store import PlanStore
 from scriptorium.runtime import EventStream
-from scriptorium.runtime.offload import Offload
+from scriptorium.runtime.offload import Offload, in_thread_unattended
 from scriptorium.server import SubmitAnswer
 
 STOP_GRACE_LIMIT_SECONDS = 10.0
@@ -160,8 +161,10 @@ class World:
     crew: Crew
     conditions: Conditions
     events: EventStream
+    background: Offload = in_thread_unattended
     now: Callable[[], datetime] = utc_now
     new_run_id: Callable[[], str] = new_run_id
+    watch_seconds: float = TICK_SECONDS
     stopping: trio.Event = field(factory=trio.Event)
     _tip: Oid | None = field(default=None, init=False)
     _tip_is_known: bool = field(default=False, init=False)

@@ -17,22 +17,17 @@ from typing import Final, TypeAlias
 
 import pygit2
 from attrs import frozen
-from pygit2.enums import CheckoutStrategy
 
 from scriptorium.code.checkout import Checkout, Site, Stand, going, staged
-from scriptorium.code.nofollow import write_anew
-from scriptorium.code.removal import Trash
-from scriptorium.code.repository import Project, ensure_state_dir
-from scriptorium.code.trees import Change, Leaf, RawPath
+from scriptorium.code.index_entry import StampedEntry
+from scriptorium.code.repository import Project
+from scriptorium.code.staging import Staging, open_staging
+from scriptorium.code.trees import Change, Leaf
 from scriptorium.plan.ids import Oid
 
 Step: TypeAlias = Callable[[str], None]
 """Called with a name after each durable step, so that a test can stop there. What it raises goes up."""
 
-STAGING_NAME: Final = "landing"
-_WRITE_OUT: Final = (
-    CheckoutStrategy.FORCE | CheckoutStrategy.DISABLE_PATHSPEC_MATCH | CheckoutStrategy.DONT_UPDATE_INDEX
-)
 NEW_SUFFIX: Final = ".scriptorium-new"
 """Of a file on its way into place: the new index, or a file that comes from another file system."""
 
@@ -85,15 +80,11 @@ def advance(project: Project, checkout: Checkout, found: Sorted, target: Oid, st
 
     Raises `Changed`, `OSError` or `pygit2.GitError` in the middle; doing it again, or back, is then possible.
     """
-    staging = ensure_state_dir(project) / STAGING_NAME
-    if staging.is_symlink() or not staging.is_dir():
-        clear_staging(project)
-        staging.mkdir()
-    _clear(staging, staging / "tree")
+    staging = open_staging(project)
     written = [
         change for change in found.make if change.target is not None and not change.target.is_submodule
     ]
-    _write_out(project, staging, target, written)
+    staging.write_out(target, written)
     step("staged")
     site = Site(checkout)
     for change in sorted(found.make, key=lambda change: change.path, reverse=True):
@@ -104,25 +95,10 @@ def advance(project: Project, checkout: Checkout, found: Sorted, target: Oid, st
     for change in found.make:
         if change.target is not None:
             _require_source(site, change)
-            _place(checkout, change, staging / "tree")
+            _place(checkout, change, staging.tree)
             step("placed")
-    _write_index(_shadow(project, staging, checkout.folder, target), checkout, found)
+    _write_index(staging, checkout, site, found)
     step("index")
-    # The staging folder stays, a few small files: making and removing it costs more than all the rest.
-
-
-def clear_staging(project: Project) -> None:
-    """Remove what earlier landings, perhaps cut short, wrote out."""
-    _clear(project.state_dir, project.state_dir / STAGING_NAME)
-
-
-def _clear(around: Path, folder: Path) -> None:
-    """Remove `folder`, or whatever is in its place, below `around`. None there is fine."""
-    with contextlib.suppress(OSError, RecursionError):
-        shutil.rmtree(folder)  # the quick way, for what is neither nested nor protected out of measure
-    if os.path.lexists(folder):
-        with Trash(os.fsencode(around)) as trash:
-            trash.take(os.fsencode(folder))
 
 
 def clear_leftovers(checkout: Checkout, changes: Sequence[Change]) -> None:
@@ -132,35 +108,6 @@ def clear_leftovers(checkout: Checkout, changes: Sequence[Change]) -> None:
     for place in places:
         with contextlib.suppress(OSError):
             place.with_name(place.name + NEW_SUFFIX).unlink()
-
-
-def _shadow(project: Project, folder: Path, work_folder: Path, head: Oid) -> pygit2.Repository:
-    """A repository with a HEAD and an index of its own over any working folder, like a linked worktree."""
-    wanted = {
-        "commondir": os.fsencode(project.git_dir) + b"\n",
-        "gitdir": os.fsencode(work_folder / ".git") + b"\n",
-        "HEAD": f"{head}\n".encode(),
-    }
-    for name, content in wanted.items():
-        write_anew(folder / name, content)
-    return pygit2.Repository(str(folder))
-
-
-def _write_out(project: Project, folder: Path, target: Oid, changes: Sequence[Change]) -> None:
-    """Write the files of `changes` below `folder/tree`, as a checkout would (line ends, modes, links)."""
-    if not changes:  # An empty list of paths would mean every file.
-        return
-    repo = _shadow(project, folder, folder / "tree", target)
-    (folder / "tree").mkdir()
-    tree = repo[target].peel(pygit2.Tree)
-    # The attributes that count are the target's; they are looked up in the index.
-    repo.index.read_tree(tree)
-    repo.index.write()
-    repo.checkout_tree(  # type: ignore[no-untyped-call]
-        tree,
-        strategy=_WRITE_OUT,
-        paths=[RawPath(change.path) for change in changes],
-    )
 
 
 def _require_source(site: Site, change: Change) -> None:
@@ -201,17 +148,12 @@ def _place(checkout: Checkout, change: Change, written: Path) -> None:
     _replace(written / name, path)
 
 
-def _write_index(shadow: pygit2.Repository, checkout: Checkout, found: Sorted) -> None:
+def _write_index(staging: Staging, checkout: Checkout, site: Site, found: Sorted) -> None:
     """Put what was moved into the checkout's index; other entries stay, staged ones too.
 
-    It is done on a copy in `shadow`, which then takes the index's place while the lock is held.
+    It is written in `staging`, and then takes the index's place while the lock is held.
     """
-    place, copy = checkout.git_dir / "index", Path(shadow.path) / "index"
-    copy.unlink(missing_ok=True)  # one was needed to write the files out
-    if place.exists():
-        shutil.copyfile(place, copy)
-    index = shadow.index
-    index.read()
+    index, written = staging.index_of(checkout)
     moved = [*found.make, *found.made]
     # An entry that is neither was staged by the user, and stays.
     moved = [change for change in moved if _staged(index, change) in (change.source, change.target)]
@@ -221,12 +163,12 @@ def _write_index(shadow: pygit2.Repository, checkout: Checkout, found: Sorted) -
             index.remove(os.fsdecode(change.path))
     for change in moved:
         if change.target is not None:
-            _stage(index, change.path, change.target, from_file=not change.target.is_submodule)
+            index.add(_entry(site, change.path, change.target))
     for change in left:
         if change.target is not None:
-            _stage(index, change.path, change.target, from_file=False)
+            index.add(pygit2.IndexEntry(os.fsdecode(change.path), change.target.oid, change.target.mode))
     index.write()
-    _replace(copy, place)
+    _replace(written, checkout.git_dir / "index")
 
 
 def _replace(source: Path, place: Path) -> None:
@@ -246,12 +188,11 @@ def _staged(index: pygit2.Index, change: Change) -> Leaf | None:
     return staged(index, change.path)
 
 
-def _stage(index: pygit2.Index, path: bytes, leaf: Leaf, *, from_file: bool) -> None:
-    """Make the entry; `from_file` with the file's stat data, so that git need not read the file again."""
+def _entry(site: Site, path: bytes, leaf: Leaf) -> pygit2.IndexEntry:
+    """The entry of a file that was moved, with its stat data if it still holds what was moved there."""
     name = os.fsdecode(path)
-    if from_file:
-        with contextlib.suppress(OSError, pygit2.GitError):
-            index.add(name)
-        if staged(index, path) == leaf:
-            return
-    index.add(pygit2.IndexEntry(name, leaf.oid, leaf.mode))
+    with contextlib.suppress(OSError, pygit2.GitError):
+        stamp = site.at(path).lstat()  # before the content is looked at, so that a change after that shows
+        if not leaf.is_submodule and site.holds(path, leaf):
+            return StampedEntry(name, leaf.oid, leaf.mode, stamp)
+    return pygit2.IndexEntry(name, leaf.oid, leaf.mode)

@@ -68,7 +68,7 @@ class BlobWriter:
         folder, _, name = path.rpartition(b"/")
         with open_below(self._root, folder) as opened:
             if mode == FileMode.LINK:
-                return str(self._repo.create_blob(os.readlink(name, dir_fd=opened)))
+                return self._keep(os.readlink(name, dir_fd=opened))
             with open_file(name, opened) as descriptor:
                 return self._store(path, descriptor)
 
@@ -84,7 +84,17 @@ class BlobWriter:
             raise Unstorable("it grows while it is read")
         if filters is not None:
             data = bytes(filters.apply_to_buffer(data))
-        return str(self._repo.create_blob(data))
+        return self._keep(data)
+
+    def _keep(self, data: bytes) -> str:
+        """Store `data`, unless it is stored: libgit2 writes all of it to a new file before it looks."""
+        oid = str(pygit2.hash(data))
+        try:
+            # As git does when it finds what it was to write: clean-up goes by the age of what nothing names.
+            os.utime(self._project.git_dir / "objects" / oid[:2] / oid[2:])
+        except OSError:
+            return str(self._repo.create_blob(data))
+        return oid
 
     def _filters(self, path: bytes) -> pygit2.filter.FilterList | None:
         """What git does to this file on its way in (line ends, `ident`); never a program."""

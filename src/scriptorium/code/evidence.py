@@ -22,6 +22,8 @@ FILE_LIMIT_BYTES: Final = 256 * 1024
 """A verdict is a few KiB; anything larger was not written here."""
 KEPT_VERDICTS: Final = 1000
 """A few MB at most, and far more trees than are of interest at one time."""
+SLACK: Final = 1 / 8
+"""By how much of the bound there may be more: a listing of all for each verdict would cost more than it."""
 
 
 @frozen
@@ -115,7 +117,7 @@ def evidence_for(merged: Merged, verdict: Verdict) -> Evidence:
 
 
 class VerdictStore:
-    """Verdicts in the folder `directory`, a file each, of which the newest `kept` stay.
+    """Verdicts in the folder `directory`, a file each, of which the newest `kept` stay, and few others.
 
     Losing the folder costs running checks again, so a file that cannot be read counts as absent. With
     `fsync` a verdict that `put` returned from outlives a power cut.
@@ -127,6 +129,7 @@ class VerdictStore:
         self._directory = directory
         self._kept = kept
         self._fsync = fsync
+        self._room = 0
 
     def get(self, tree: Oid, checks_key: str) -> Verdict | None:
         """The verdict of these checks on `tree`, or None when it is not known."""
@@ -160,11 +163,18 @@ class VerdictStore:
         return self._directory / f"{parse_oid(tree)}-{checks_key[:16]}.json"
 
     def _drop_oldest(self, *, keep: Path) -> None:
+        """Look whether there are too many, but only when as many were put as there was room for."""
+        if self._room > 0:
+            self._room -= 1
+            return
         others = [path for path in self._directory.glob("*.json") if path != keep]
+        slack = int(self._kept * SLACK)
         excess = len(others) + 1 - self._kept
-        if excess > 0:
+        if excess > slack:
             for path in sorted(others, key=_written)[:excess]:
                 path.unlink(missing_ok=True)
+            excess = 0
+        self._room = slack - excess
 
 
 def _written(path: Path) -> int:

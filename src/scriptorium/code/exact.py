@@ -7,11 +7,10 @@ The processes of the run must be gone: a path is looked at and then used.
 """
 
 # Paths are bytes here: file names of an agent's choosing, which pathlib does not take.
-# ruff: noqa: PTH108, PTH115, PTH118, PTH123
+# ruff: noqa: PTH101, PTH108, PTH118
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Collection, Mapping
@@ -20,17 +19,19 @@ from typing import Final
 
 import pygit2
 from attrs import define, field
-from pygit2.enums import CheckoutStrategy, ConfigLevel, FileMode, FilterMode
+from pygit2.enums import CheckoutStrategy, ConfigLevel, FilterMode
+from pygit2.filter import FilterList
 
+from scriptorium.code.matching import is_exactly, is_plain
 from scriptorium.code.nofollow import write_anew
+from scriptorium.code.registration import Registration
 from scriptorium.code.removal import Trash, open_up
-from scriptorium.code.repository import Project, common_dir, open_repository
+from scriptorium.code.repository import Project, open_repository
 from scriptorium.code.trees import Folder, Leaf, RawPath, read_tree
 from scriptorium.plan.ids import Oid
 
 KEPT_OF_GIT_DIR: Final = frozenset({b"HEAD", b"commondir", b"gitdir", b"locked", b"logs"})
 """Of the worktree's own git directory; the index, locks, open merges and settings in it are the agent's."""
-CHUNK_BYTES: Final = 1024 * 1024
 
 
 class WorktreeBroken(Exception):
@@ -39,10 +40,15 @@ class WorktreeBroken(Exception):
 
 @define
 class _Survey:
-    """What the walk over a worktree found: `present` as wanted, `spared` for the moment as `keep` asks."""
+    """What the walk over a worktree found: `present` as wanted, `spared` for the moment as `keep` asks.
+
+    With `fresh_mode`, the permissions of a folder that a checkout makes now, owners and permissions are made
+    those of a fresh one; without, they only have to let us work there.
+    """
 
     root: bytes
-    keep: frozenset[bytes]
+    keep: frozenset[bytes] = frozenset()
+    fresh_mode: int | None = None
     present: set[bytes] = field(factory=set)
     spared: list[bytes] = field(factory=list)
 
@@ -71,12 +77,44 @@ def reset_to_commit(
     survey = _Survey(root, frozenset(os.fsencode(name) for name in keep_ignored))
     with Trash(root) as trash:
         _clear(survey, folders, trash)
+    _complete(survey, own_dir, commit, leaves)
+
+
+def refill(repo: pygit2.Repository, registration: Registration, commit: Oid) -> None:
+    """Make a folder of unknown content exactly the checkout of `commit` that a fresh one would be.
+
+    As `reset_to_commit`, and owners and permissions are those of new files too. The folder is at the place of
+    a registration that was made just now, which is believed and stays as it is, HEAD too. `repo` is the main
+    repository. After an error the folder is neither the one nor the other.
+
+    Raises as `reset_to_commit` does; `WorktreeBroken` also when the folder is not to be had for our own.
+    """
+    leaves, folders = read_tree(repo, commit)
+    root = os.fsencode(registration.worktree)
+    if not stat.S_ISDIR(os.lstat(root).st_mode):
+        raise WorktreeBroken(f"{registration.worktree} is not a folder")
+    survey = _Survey(root, fresh_mode=_fresh_mode(registration))
+    with Trash(root) as trash:
+        _clear(survey, folders, trash)
+    _restore_link(registration.worktree, registration.own_dir)
+    _complete(survey, registration.own_dir, commit, leaves)
+
+
+def _fresh_mode(registration: Registration) -> int:
+    """The permissions that a checkout gives to a folder: the process's umask shows in the registration's."""
+    inherited = os.lstat(registration.worktree.parent).st_mode & stat.S_ISGID
+    return os.lstat(registration.own_dir).st_mode & 0o755 | inherited
+
+
+def _complete(survey: _Survey, own_dir: Path, commit: Oid, leaves: Mapping[bytes, Leaf]) -> None:
+    """Write the index, and the files of `leaves` that the survey did not find present."""
+    root = survey.root
     repo = pygit2.Repository(str(own_dir))
     tree = repo[commit].peel(pygit2.Tree)
     # Nothing of the old index is used. Attributes are looked up in it when a file of them is missing.
     repo.index.read_tree(tree)
     repo.index.write()
-    filtered = _filtered(repo, leaves)
+    filtered = _filtered(repo, own_dir, leaves, survey.present)
     for path in survey.present & filtered:
         os.unlink(os.path.join(root, path))
     missing = leaves.keys() - (survey.present - filtered)
@@ -122,11 +160,15 @@ def _restore_git_dir(worktree: Path, own_dir: Path, commit: Oid) -> None:
     write_anew(own_dir / "HEAD", f"{commit}\n".encode())
     write_anew(own_dir / "commondir", b"../..\n")
     write_anew(own_dir / "gitdir", os.fsencode(worktree / ".git") + b"\n")
+    _restore_link(worktree, own_dir)
+
+
+def _restore_link(worktree: Path, own_dir: Path) -> None:
     link = worktree / ".git"
     if link.is_dir() and not link.is_symlink():
         with Trash(os.fsencode(worktree)) as trash:
             trash.take(os.fsencode(link))
-    write_anew(link, b"gitdir: " + folder + b"\n")
+    write_anew(link, b"gitdir: " + os.fsencode(own_dir) + b"\n")
 
 
 def _clear(survey: _Survey, wanted: Folder, trash: Trash) -> None:
@@ -135,7 +177,7 @@ def _clear(survey: _Survey, wanted: Folder, trash: Trash) -> None:
     while waiting:
         prefix, folder = waiting.pop()
         where = os.path.join(survey.root, prefix)
-        open_up(where)
+        _enter(survey, where)
         with os.scandir(where) as entries:
             # Read to its end before anything is removed: a folder that changes may be read in part.
             found = list(entries)
@@ -144,6 +186,17 @@ def _clear(survey: _Survey, wanted: Folder, trash: Trash) -> None:
             below = _look(survey, entry, path, folder.get(entry.name), trash)
             if below is not None:
                 waiting.append((path + b"/", below))
+
+
+def _enter(survey: _Survey, folder: bytes) -> None:
+    if survey.fresh_mode is None:
+        open_up(folder)
+        return
+    found = os.lstat(folder)
+    if found.st_uid != os.geteuid():
+        raise WorktreeBroken(f"{os.fsdecode(folder)} belongs to another user")
+    if stat.S_IMODE(found.st_mode) != survey.fresh_mode:
+        os.chmod(folder, survey.fresh_mode)
 
 
 def _look(
@@ -161,64 +214,46 @@ def _look(
     if is_folder and isinstance(want, Leaf) and want.is_submodule:
         survey.present.add(path)
         return {}
-    if isinstance(want, Leaf) and not is_folder and _is_exactly(entry.path, want):
+    if isinstance(want, Leaf) and not is_folder and is_exactly(entry.path, want, survey.fresh_mode):
         survey.present.add(path)
     else:
         trash.take(entry.path)
     return None
 
 
-def _is_exactly(path: bytes, want: Leaf) -> bool:
-    """Whether what is at `path` is of the wanted kind and mode and holds the wanted bytes, unfiltered."""
-    found = os.lstat(path)
-    if want.mode == FileMode.LINK:
-        return stat.S_ISLNK(found.st_mode) and _blob_id(os.readlink(path)) == str(want.oid)
-    # A file with a second name may be one of the user's: writing to it would write to that one too.
-    return _is_plain(found, want) and found.st_nlink == 1 and _file_id(path, found.st_size) == str(want.oid)
+def _filtered(
+    repo: pygit2.Repository, own_dir: Path, leaves: Mapping[bytes, Leaf], present: Collection[bytes]
+) -> set[bytes]:
+    """The files that a checkout may write otherwise than they are stored (line ends, `ident`).
 
-
-def _is_plain(found: os.stat_result, want: Leaf) -> bool:
-    special = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
-    executable = want.mode == FileMode.BLOB_EXECUTABLE
-    return (
-        want.is_file
-        and stat.S_ISREG(found.st_mode)
-        and found.st_mode & (0o600 | special) == 0o600
-        and bool(found.st_mode & 0o100) == executable
-    )
-
-
-def _blob_id(data: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-
-def _file_id(path: bytes, size: int) -> str:
-    digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-    with open(path, "rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _filtered(repo: pygit2.Repository, leaves: Mapping[bytes, Leaf]) -> set[bytes]:
-    """The files that a checkout writes otherwise than they are stored (line ends, `ident`)."""
-    if not _may_filter(repo, leaves):
+    Of those that are `present` as they are stored, the ones that a checkout does write otherwise.
+    """
+    if not _may_filter(repo, own_dir, leaves):
         return set()
     return {
         path
         for path, leaf in leaves.items()
-        if leaf.is_file and repo.load_filter_list(path, FilterMode.TO_WORKTREE) is not None  # type: ignore[arg-type]
+        if leaf.is_file
+        and (filters := repo.load_filter_list(path, FilterMode.TO_WORKTREE)) is not None  # type: ignore[arg-type]
+        and not (path in present and _changes_nothing(filters, repo[leaf.oid].peel(pygit2.Blob)))
     }
 
 
-def _may_filter(repo: pygit2.Repository, leaves: Mapping[bytes, Leaf]) -> bool:
+def _changes_nothing(filters: FilterList, blob: pygit2.Blob) -> bool:
+    """With `text=auto` every file has filters, which leave nearly every one alone."""
+    # What comes back ends at a NUL, and is then not equal: such a file is written again.
+    return filters.apply_to_blob(blob) == blob.data
+
+
+def _may_filter(repo: pygit2.Repository, own_dir: Path, leaves: Mapping[bytes, Leaf]) -> bool:
     """False when nothing names a filter anywhere. Asking for each file costs as much as reading it."""
     if any(path.endswith(b".gitattributes") for path in leaves):
         return True
-    if "core.autocrlf" in repo.config or "core.attributesfile" in repo.config:
+    config = repo.config
+    if "core.autocrlf" in config or "core.attributesfile" in config:
         return True
     found = pygit2.settings.search_path
-    places = [f"{common_dir(Path(repo.path))}/info/attributes"]
+    places = [f"{own_dir.parent.parent}/info/attributes"]
     places += [f"{folder}/attributes" for folder in found[ConfigLevel.XDG].split(":")]
     places += [f"{folder}/gitattributes" for folder in found[ConfigLevel.SYSTEM].split(":")]
     return any(os.path.lexists(place) for place in places)
@@ -241,7 +276,7 @@ def _verify(
         if want.is_submodule:
             exact = stat.S_ISDIR(os.lstat(where).st_mode)
         else:
-            exact = _is_plain(os.lstat(where), want) if path in filtered else _is_exactly(where, want)
+            exact = is_plain(os.lstat(where), want) if path in filtered else is_exactly(where, want)
         if not exact:
             shown = os.fsdecode(where)
             raise WorktreeBroken(f"{shown} is not as committed after a checkout: look at `git config -l`")

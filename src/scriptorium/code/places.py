@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from scriptorium.code.pins import pin_work
@@ -70,6 +71,12 @@ def remove_worktree(project: Project, path: Path, *, base: Oid | None = None) ->
         RefError: the work could not be pinned; everything is as it was.
         OSError: the system forbids a step, or the disk is full.
     """
+    pin_what_is_there(project, path, base=base)
+    discard(project, path)
+
+
+def pin_what_is_there(project: Project, path: Path, *, base: Oid | None = None) -> None:
+    """Pin the work at one of scriptorium's places, so that the folder can go; raises as `remove_worktree`."""
     if path != base_worktree(project) and path.parent != tickets_dir(project):
         raise ValueError(f"{path} is not one of scriptorium's worktrees")
     ticket = ticket_of(project, path)
@@ -78,17 +85,33 @@ def remove_worktree(project: Project, path: Path, *, base: Oid | None = None) ->
         work = snapshot_work(project, path, ticket, base=base)
         if work is not None:
             pin_work(open_repository(project), ticket, work.commit)
-    discard(project, path)
 
 
-def discard(project: Project, path: Path) -> None:
-    """Remove what is at one of scriptorium's places, unseen.
+def _keep_nothing(path: Path, trash: Trash) -> None:
+    """What `discard` moves aside unless told otherwise."""
+
+
+def discard(
+    project: Project, path: Path, *, move_aside: Callable[[Path, Trash], None] = _keep_nothing
+) -> None:
+    """Remove what is at one of scriptorium's places, unseen, but for what `move_aside` took from there.
 
     The folder goes at once, by a rename; a crash while its files are deleted leaves only trash, which the
     next call sweeps up.
     """
     if not is_real_folder(project, path.parent):
         make_parents(project)
+    with clearing(project) as trash:
+        move_aside(path, trash)
+        if os.path.lexists(path):
+            trash.take(os.fsencode(path))
+        for registration in registrations_of(project, path):
+            forget(registration.own_dir)
+
+
+@contextlib.contextmanager
+def clearing(project: Project) -> Iterator[Trash]:
+    """A trash for what is in the folder of worktrees; what a crash left of earlier ones is swept up."""
     around = os.fsencode(project.worktrees_dir)
     with _clearing:
         for left in list(project.worktrees_dir.iterdir()):
@@ -97,7 +120,4 @@ def discard(project: Project, path: Path) -> None:
                 with contextlib.suppress(OSError), Trash(around) as trash:
                     trash.take(os.fsencode(left))
         with Trash(around) as trash:
-            if os.path.lexists(path):
-                trash.take(os.fsencode(path))
-            for registration in registrations_of(project, path):
-                forget(registration.own_dir)
+            yield trash

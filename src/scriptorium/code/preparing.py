@@ -35,6 +35,7 @@ from scriptorium.code.registration import (
     is_half_made,
     is_real_folder,
     link_state,
+    make_folder,
     put_on_branch,
     read_head,
     register,
@@ -42,6 +43,7 @@ from scriptorium.code.registration import (
     shares_directory,
 )
 from scriptorium.code.repository import Project, branch_tip, open_repository
+from scriptorium.code.spare import fill_from_spare
 from scriptorium.code.ticket_branch import is_held, ticket_branch
 from scriptorium.plan.ids import Oid, TicketId
 from scriptorium.plan.refs import compare_and_swap
@@ -161,7 +163,9 @@ def _make(job: _Job) -> Prepared:
         # There is no worktree yet, so the branch may move first: a crash leaves a branch with the base in.
         compare_and_swap(job.repo, job.ref, new=plan.tip, old=tip)
     registration = register(job.project, f"scriptorium-{job.ticket}", job.path, f"ref: {job.ref}")
-    check_out(registration, plan.tip)
+    if not fill_from_spare(job.project, job.repo, registration, plan.tip):
+        make_folder(registration)
+        check_out(registration, plan.tip)
     if plan.conflicts:
         leave_merge(registration, tip, job.base)
     finish(registration)
@@ -236,6 +240,7 @@ def prepare_base_worktree(project: Project, commit: Oid) -> Path:
     discard(project, path)
     make_parents(project)
     registration = register(project, "scriptorium-base", path, commit)
+    make_folder(registration)
     reset_to_commit(project, path, commit)
     finish(registration)
     return path

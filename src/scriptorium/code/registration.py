@@ -17,7 +17,7 @@ import pygit2
 from attrs import frozen
 
 from scriptorium.code.nofollow import read_small
-from scriptorium.code.removal import Trash
+from scriptorium.code.removal import Trash, open_up
 from scriptorium.code.repository import Project, branch_tip
 from scriptorium.plan.ids import InvalidName, Oid, parse_oid
 
@@ -158,7 +158,7 @@ def is_real_folder(project: Project, worktree: Path) -> bool:
 
 
 def register(project: Project, name: str, worktree: Path, head: str) -> Registration:
-    """Make the folder `worktree`, which must not exist, and tell git of it, marked as half made.
+    """Tell git of a worktree, marked as half made; `make_folder` comes next.
 
     `head` is the text of HEAD without its line end. Git lists the worktree from now on. `name`, with a number
     behind it if it is taken, is what git calls it.
@@ -170,10 +170,13 @@ def register(project: Project, name: str, worktree: Path, head: str) -> Registra
     (own_dir / "commondir").write_text("../..\n")
     (own_dir / "HEAD").write_text(f"{head}\n")
     (own_dir / "gitdir").write_bytes(os.fsencode(worktree / ".git") + b"\n")
-    worktree.mkdir()
-    registration = Registration(worktree, own_dir)
+    return Registration(worktree, own_dir)
+
+
+def make_folder(registration: Registration) -> None:
+    """Make the folder of a new registration; raises `FileExistsError` when something is there already."""
+    registration.worktree.mkdir()
     mend_link(registration)
-    return registration
 
 
 def _new_own_dir(project: Project, name: str) -> Path:
@@ -219,4 +222,15 @@ def put_on_branch(registration: Registration, ref: str) -> None:
 def forget(own_dir: Path) -> None:
     """Remove a registration; the worktree's folder is not looked at. One that is gone already is fine."""
     with contextlib.suppress(FileNotFoundError), Trash(os.fsencode(own_dir.parent)) as trash:
+        if stat.S_ISDIR(own_dir.lstat().st_mode):
+            open_up(os.fsencode(own_dir))
+            # First: under whatever name a folder with a `gitdir` is here, git takes it for a worktree's.
+            _unlink_file(own_dir / "gitdir")
         trash.take(os.fsencode(own_dir))
+
+
+def _unlink_file(path: Path) -> None:
+    """Unlink what is there unless it is a folder."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            path.unlink()

@@ -8,26 +8,28 @@ without permissions are opened up, and no depth of nesting reaches a limit of th
 from __future__ import annotations
 
 import os
+import secrets
 import stat
-import tempfile
 from types import TracebackType
 from typing import Final
 
 TRASH_PREFIX: Final = b".scriptorium-trash-"
-"""A trash folder that a crash left behind; whoever clears the folder it is in clears it too."""
+"""Of a folder that was being emptied at a crash; whoever clears the folder it is in clears it too."""
 
 
 class Trash:
     """Removes files and folders below the folder `around`, which must be a real one on the same file system.
 
-    Use it as a context manager: folders are moved into a trash folder in `around` at once and emptied at the
-    end of the block, one level at a time, so that every path stays short. An error, or a crash, leaves
-    the trash folder; what was not taken is untouched. Paths are bytes, as file names are.
+    Use it as a context manager: folders are moved out of the way at once, the first under another name in
+    `around` and the others into that one, and emptied at the end of the block, one level at a time, so that
+    every path stays short. An error, or a crash, leaves that one folder; what was not taken is untouched.
+    Paths are bytes, as file names are.
     """
 
     def __init__(self, around: bytes) -> None:
-        self._around = around
-        self._folder: bytes | None = None
+        # Nobody can have a file of this name ready, wherever a folder is moved.
+        self._name = TRASH_PREFIX + secrets.token_hex(8).encode()
+        self._place = os.path.join(around, self._name)
         self._count = 0
         self._waiting: list[bytes] = []
 
@@ -36,29 +38,34 @@ class Trash:
 
     def take(self, path: bytes) -> None:
         """Remove whatever is at `path` itself; raises `OSError` when the system does not allow it."""
+        if self._count and path == self._place:
+            return  # met by somebody who takes what a listing of `around` shows
         if not stat.S_ISDIR(os.lstat(path).st_mode):
             os.unlink(path)
             return
         open_up(path)
-        if self._folder is None:
-            self._folder = tempfile.mkdtemp(prefix=TRASH_PREFIX, dir=self._around)
-        self._count += 1
-        taken = os.path.join(self._folder, b"%d" % self._count)
+        taken = (
+            os.path.join(self._place, b"%s-%d" % (self._name, self._count)) if self._count else self._place
+        )
         os.rename(path, taken)
+        self._count += 1
         self._waiting.append(taken)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None or self._folder is None:
+        if error is not None or not self._waiting:
             return
         while self._waiting:
             folder = self._waiting.pop()
             with os.scandir(folder) as entries:
-                for entry in entries:
-                    self.take(entry.path)
-            os.rmdir(folder)
-        os.rmdir(self._folder)
+                # Read to its end before anything is moved into it: the first taken is also where others go.
+                found = list(entries)
+            for entry in found:
+                self.take(entry.path)
+            if folder != self._place:
+                os.rmdir(folder)
+        os.rmdir(self._place)
 
 
 def open_up(folder: bytes) -> None:

@@ -19,7 +19,6 @@ from scriptorium.code.advance import (
     Step,
     advance,
     clear_leftovers,
-    clear_staging,
     no_step,
     sort_changes,
 )
@@ -27,6 +26,7 @@ from scriptorium.code.checkout import Checkout, IndexLocked, checkouts_of, obsta
 from scriptorium.code.landing import blocked_by, put_back
 from scriptorium.code.pins import delete_landing, read_landings
 from scriptorium.code.repository import Project, open_repository
+from scriptorium.code.staging import clear_staging
 from scriptorium.code.trees import Change, UnsafeTree, changes_between, read_tree
 from scriptorium.plan.ids import Oid, TicketId
 from scriptorium.plan.refs import RefLocked, RefMoved, compare_and_swap, read_ref

@@ -14,16 +14,19 @@ from scriptorium.code.places import base_worktree, remove_worktree, ticket_of, t
 from scriptorium.code.preparing import Prepared, prepare_base_worktree, prepare_worktree
 from scriptorium.code.registration import Registration, is_half_made, is_real_folder, read_head, registrations
 from scriptorium.code.repository import Project
+from scriptorium.code.spare import discard_spares, retire_worktree
 from scriptorium.code.ticket_branch import ticket_branch
 from scriptorium.plan.ids import TicketId
 
 __all__ = [
     "Prepared",
     "WorktreeRow",
+    "discard_spares",
     "list_worktrees",
     "prepare_base_worktree",
     "prepare_worktree",
     "remove_worktree",
+    "retire_worktree",
     "ticket_branch",
     "ticket_worktree",
 ]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Final, NamedTuple
 
-import pygit2
 from attrs import field, frozen
 from pygit2.enums import FileMode
 
 from scriptorium.plan.ids import Oid
 from scriptorium.plan.layout import KEEP, KEPT_FOLDERS
 from scriptorium.plan.message import Message
+from scriptorium.plan.pack import ObjectKind
+from scriptorium.plan.staging import StagedObjects
 
 
 class FolderBlocked(Exception):
@@ -34,52 +37,78 @@ class Edits:
         return self.removes.union(self.writes)
 
 
-def write_tree(repo: pygit2.Repository, root: Oid | None, edits: Edits) -> Oid:
-    """Write the tree that `edits` make of the tree `root` (None: of nothing), and what is new in it.
+def write_tree(objects: StagedObjects, root: Oid | None, edits: Edits) -> Oid:
+    """Stage the tree that `edits` make of the tree `root` (None: of nothing), and what is new in it.
 
     A folder of the layout that runs empty keeps a `.gitkeep`; any other goes.
 
     Raises:
         FolderBlocked: a file, link or submodule is where an edited file's folder belongs.
+        ObjectMissing: the repository lacks a tree of the plan's.
     """
     changes: dict[str, str | None] = dict.fromkeys(edits.removes)
     changes.update(edits.writes)
-    tree = _write_folder(repo, root, "", changes)
-    return Oid(str(repo.TreeBuilder().write())) if tree is None else tree
+    tree = _write_folder(objects, root, "", changes)
+    return objects.stage(ObjectKind.TREE, b"") if tree is None else tree
 
 
 def _write_folder(
-    repo: pygit2.Repository, before: Oid | None, path: str, changes: Mapping[str, str | None]
+    objects: StagedObjects, before: Oid | None, path: str, changes: Mapping[str, str | None]
 ) -> Oid | None:
-    builder = repo.TreeBuilder() if before is None else repo.TreeBuilder(before)
+    entries = {} if before is None else _entries(objects.raw_tree(before))
     within: dict[str, dict[str, str | None]] = {}
     for name, content in changes.items():
         first, slash, rest = name.partition("/")
         if slash:
             within.setdefault(first, {})[rest] = content
         elif content is not None:
-            builder.insert(name, repo.create_blob(content.encode()), FileMode.BLOB)
-        elif builder.get(name) is not None:
-            builder.remove(name)
+            entries[name.encode()] = _file(objects, content)
+        else:
+            entries.pop(name.encode(), None)
     for name, inner in within.items():
-        inner_path = f"{path}{name}"
-        tree = _write_folder(repo, _folder(builder, name, inner_path), f"{inner_path}/", inner)
+        key, inner_path = name.encode(), f"{path}{name}"
+        tree = _write_folder(objects, _folder(entries.get(key), inner_path), f"{inner_path}/", inner)
         if tree is not None:
-            builder.insert(name, tree, FileMode.TREE)
-        elif builder.get(name) is not None:
-            builder.remove(name)
-    if len(builder) == 0:
+            entries[key] = _Entry(_FOLDER, bytes.fromhex(tree))
+        else:
+            entries.pop(key, None)
+    if not entries:
         if path.rstrip("/") not in KEPT_FOLDERS:
             return None
-        builder.insert(KEEP, repo.create_blob(b""), FileMode.BLOB)
-    return Oid(str(builder.write()))
+        entries[KEEP.encode()] = _file(objects, "")
+    return objects.stage(ObjectKind.TREE, _render(entries))
 
 
-def _folder(builder: pygit2.TreeBuilder, name: str, path: str) -> Oid | None:
-    # The stubs of pygit2 leave out that it answers None for a name that is not there.
-    entry: pygit2.Object | None = builder.get(name)
+class _Entry(NamedTuple):
+    """A name's mode, in octal, and oid, in binary: as a tree object has them."""
+
+    mode: bytes
+    oid: bytes
+
+
+_FILE: Final = b"%o" % FileMode.BLOB
+_FOLDER: Final = b"%o" % FileMode.TREE
+_TREE_ENTRY: Final = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+
+
+def _entries(tree: bytes) -> dict[bytes, _Entry]:
+    # One pass of the regular expression, as the folder of done tickets grows with every ticket.
+    return {name: _Entry(mode, oid) for mode, name, oid in _TREE_ENTRY.findall(tree)}
+
+
+def _render(entries: Mapping[bytes, _Entry]) -> bytes:
+    """The tree object: git sorts a folder as if its name ended in a slash."""
+    ordered = sorted(entries.items(), key=lambda item: item[0] + b"/" if item[1].mode == _FOLDER else item[0])
+    return b"".join(b"%s %s\0%s" % (entry.mode, name, entry.oid) for name, entry in ordered)
+
+
+def _file(objects: StagedObjects, content: str) -> _Entry:
+    return _Entry(_FILE, bytes.fromhex(objects.stage(ObjectKind.BLOB, content.encode())))
+
+
+def _folder(entry: _Entry | None, path: str) -> Oid | None:
     if entry is None:
         return None
-    if entry.filemode != FileMode.TREE:
+    if entry.mode != _FOLDER:
         raise FolderBlocked(f"the plan branch has a file where the folder {path} belongs: move it away")
-    return Oid(str(entry.id))
+    return Oid(entry.oid.hex())

@@ -10,10 +10,11 @@ from scriptorium.plan.edits import Edits, write_tree
 from scriptorium.plan.ids import Oid
 from scriptorium.plan.layout import KEEP, KEPT_FOLDERS, SPEC
 from scriptorium.plan.message import Kind, Message
-from scriptorium.plan.objects import open_repository
+from scriptorium.plan.objects import GitObjects, open_repository
 from scriptorium.plan.refs import PLAN_REF, RefError, RefLocked, RefMoved, compare_and_swap, read_ref
-from scriptorium.plan.repository import write_commit
+from scriptorium.plan.repository import stage_commit
 from scriptorium.plan.spec import PLACEHOLDER
+from scriptorium.plan.staging import StagedObjects
 
 
 class PlanExists(Exception):
@@ -38,7 +39,9 @@ def initialize(git_dir: Path, *, now: Callable[[], float] = time.time) -> Oid:
         raise RefError(f"{PLAN_REF} cannot be made while {beneath[0]} exists: rename that branch")
     files = {SPEC: PLACEHOLDER} | {f"{folder}/{KEEP}": "" for folder in KEPT_FOLDERS}
     edits = Edits(Message(Kind.INITIALIZE), files)
-    commit = write_commit(repo, write_tree(repo, None, edits), (), edits.message, now())
+    objects = StagedObjects(git_dir, GitObjects(git_dir))
+    commit = stage_commit(objects, write_tree(objects, None, edits), (), edits.message, now())
+    objects.write()
     try:
         compare_and_swap(repo, PLAN_REF, new=commit, old=None, message="scriptorium")
     except (RefMoved, RefLocked) as error:

@@ -98,11 +98,15 @@ class GitObjects:
 
     def tree(self, oid: Oid) -> tuple[TreeEntry, ...]:
         """The entries of a tree; raises `ObjectMissing`."""
+        return tuple(parse_tree(self.raw_tree(oid)))
+
+    def raw_tree(self, oid: Oid) -> bytes:
+        """A tree as git stores it; raises `ObjectMissing`."""
         with self._lock:
             kind, data = self._read(oid)
         if kind != ObjectType.TREE:
             raise ObjectMissing(f"{oid} is not a tree")
-        return tuple(parse_tree(data))
+        return data
 
     def blob(self, oid: Oid, limit: int) -> bytes:
         """The content of a blob; raises `TooLarge` past `limit` bytes, and `ObjectMissing`."""

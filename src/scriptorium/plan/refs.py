@@ -24,6 +24,8 @@ _LOCK_ERROR = re.compile(r"failed to (?:lock file|create locked file) '(?P<path>
 _LOCK_HELD = re.compile(r"^failed to lock file|File exists")
 _MISMATCH: Final = "old reference value does not match"
 
+_fsync = False
+
 
 class RefError(Exception):
     """A ref could not be read or written, and it stands where it stood."""
@@ -60,7 +62,14 @@ def enable_fsync(on: bool = True) -> None:
 
     libgit2 looks at this when a repository is opened, so it must be called before the first one is.
     """
+    global _fsync  # noqa: PLW0603 - as in libgit2, whose setting it mirrors: that one cannot be read
     pygit2.settings.enable_fsync_gitdir(on)
+    _fsync = on
+
+
+def fsync_enabled() -> bool:
+    """What `enable_fsync` was last told."""
+    return _fsync
 
 
 def read_ref(repo: pygit2.Repository, name: str) -> Oid | None:

@@ -12,17 +12,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import pygit2
 from attrs import evolve
 
 from scriptorium.plan.edits import write_tree
 from scriptorium.plan.ids import NULL_OID, Oid
 from scriptorium.plan.invariants import InvariantBroken, check_edits, check_invariants
-from scriptorium.plan.layout import AUTHOR_EMAIL, AUTHOR_NAME
+from scriptorium.plan.layout import AUTHOR
 from scriptorium.plan.message import Message
+from scriptorium.plan.pack import ObjectKind
+from scriptorium.plan.packing import PACKS, roll_up
+from scriptorium.plan.reader import SnapshotReader
 from scriptorium.plan.reading import PlanMissing, PlanReader
 from scriptorium.plan.refs import PLAN_REF, RefLocked, RefMoved, compare_and_swap
 from scriptorium.plan.snapshot import Snapshot
+from scriptorium.plan.staging import StagedObjects
 from scriptorium.plan.transitions import Transition
 
 __all__ = ["InvariantBroken", "PlanBusy", "PlanMissing", "PlanRepository"]
@@ -57,6 +60,9 @@ class PlanRepository(PlanReader):
         fraction: Callable[[], float] = random.random,
     ) -> None:
         super().__init__(git_dir)
+        self._staged = StagedObjects(git_dir, self._objects)
+        self._reader = SnapshotReader(self._staged)
+        self._packs_written = PACKS
         self._now = now
         self._pause = pause
         self._fraction = fraction
@@ -80,7 +86,7 @@ class PlanRepository(PlanReader):
                 if tried:
                     self._wait(tried)
                 before = self._read()
-                after = self._prepare(before, transition)
+                after = self._write(before, transition)
                 if after is before:
                     return before
                 try:
@@ -94,16 +100,37 @@ class PlanRepository(PlanReader):
                 f"the plan branch could not be changed in {MAX_TRIES} tries: {blocked}"
             ) from blocked
 
+    @property
+    def wants_packing(self) -> bool:
+        """Whether enough was committed since the last `roll_up` for another to be worth a look."""
+        return self._packs_written >= PACKS
+
+    def roll_up(self) -> None:
+        """Roll up the small packs that commits leave, beside commits and readers; as `packing.roll_up`."""
+        self._packs_written = 0
+        roll_up(self._git_dir)
+
+    def _write(self, before: Snapshot, transition: Transition) -> Snapshot:
+        """Write the objects of the commit, which no ref has yet; returns `before` when nothing changes."""
+        try:
+            after = self._prepare(before, transition)
+            if after is not before:
+                self._staged.write()
+                self._packs_written += 1
+            return after
+        finally:
+            self._staged.discard()
+
     def _prepare(self, before: Snapshot, transition: Transition) -> Snapshot:
-        """Write the objects of the commit, and check them; returns `before` when nothing changes."""
+        """Stage the objects of the commit, and check them; returns `before` when nothing changes."""
         edits = transition.apply(before)
         check_edits(edits)
-        tree = write_tree(self._repo, before.tree, edits)
+        tree = write_tree(self._staged, before.tree, edits)
         if tree == before.tree:
             return before
         after = self._reader.read(NULL_OID, tree, self._numbers_later(before.commit))
         check_invariants(before, after, edits)
-        commit = write_commit(self._repo, tree, (before.commit,), edits.message, self._now())
+        commit = stage_commit(self._staged, tree, (before.commit,), edits.message, self._now())
         return evolve(after, commit=commit, numbers=self._numbers_later(commit))
 
     def _advance(self, before: Snapshot, after: Snapshot) -> None:
@@ -132,9 +159,17 @@ class PlanRepository(PlanReader):
         self._pause(longest * self._fraction())
 
 
-def write_commit(
-    repo: pygit2.Repository, tree: Oid, parents: tuple[Oid, ...], message: Message, now: float
+def stage_commit(
+    objects: StagedObjects, tree: Oid, parents: tuple[Oid, ...], message: Message, now: float
 ) -> Oid:
-    """Write a commit object by scriptorium; no ref moves."""
-    author = pygit2.Signature(AUTHOR_NAME, AUTHOR_EMAIL, int(now), 0)
-    return Oid(str(repo.create_commit(None, author, author, message.render(), tree, list(parents))))
+    """Stage a commit by scriptorium; no ref moves."""
+    who = f"{AUTHOR} {int(now)} +0000"
+    lines = [
+        f"tree {tree}",
+        *(f"parent {parent}" for parent in parents),
+        f"author {who}",
+        f"committer {who}",
+        "",
+        message.render(),
+    ]
+    return objects.stage(ObjectKind.COMMIT, "\n".join(lines).encode())

@@ -61,6 +61,11 @@ class PlanStore:
                 raise
 
     @property
+    def repository(self) -> PlanRepository:
+        """What is read and committed to."""
+        return self._repository
+
+    @property
     def latest(self) -> Snapshot | None:
         """The newest plan that was read or committed here, without looking; None before the first."""
         return self._announced

@@ -33,6 +33,14 @@ async def in_thread(fn: Callable[[], T], /) -> T:
     return await trio.to_thread.run_sync(fn, limiter=limiter, abandon_on_cancel=False)
 
 
+async def in_thread_unattended(fn: Callable[[], T], /) -> T:
+    """Like `in_thread`, but a caller that is cancelled leaves at once, and `fn` goes on to its end alone.
+
+    For long work that may be cut short anywhere, as the end of the process will.
+    """
+    return await trio.to_thread.run_sync(fn, abandon_on_cancel=True)
+
+
 async def inline(fn: Callable[[], T], /) -> T:
     """`Offload` in the loop itself: reproducible, for simulations and tests on virtual time."""
     await trio.lowlevel.checkpoint()

@@ -14,6 +14,7 @@ from scriptorium.config import Config
 from scriptorium.plan.repository import PlanRepository
 from scriptorium.plan.store import PlanStore
 from scriptorium.runtime import EventStream, Offload, inline
+from scriptorium.runtime.offload import in_thread_unattended
 
 
 def make_world(
@@ -48,6 +49,7 @@ def make_world(
         crew=Crew(config.max_agents, news.publish),
         conditions=Conditions(branch, news.publish),
         events=events or EventStream(),
+        background=inline if offload is inline else in_thread_unattended,
         now=now,
         new_run_id=run_ids,
     )

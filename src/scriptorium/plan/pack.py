@@ -1,0 +1,147 @@
+"""A few objects as one pack file with its index, as gitformat-pack(5) has them (both of version 2).
+
+A commit of the plan is half a dozen small objects. As loose files each costs a file, two renames and two
+fsyncs; as a pack they come and go together. Written by hand because libgit2 packs only what is stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Collection
+from enum import Enum
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from attrs import frozen
+
+from scriptorium.plan.ids import Oid
+
+PREFIX: Final = "scriptorium-"
+"""Of the names of our packs. Git reads a pack whatever its name, and we roll up our own alone."""
+
+SPEED: Final = 1
+"""Of zlib, as git has it for loose objects: what is packed here is packed again, better, later."""
+
+_OFFSET_LIMIT: Final = 1 << 31
+"""A pack this long needs another kind of index; a plan commit is some kilobytes."""
+
+
+class ObjectKind(Enum):
+    """What an object is: its name in a loose object, and its number in a pack."""
+
+    COMMIT = ("commit", 1)
+    TREE = ("tree", 2)
+    BLOB = ("blob", 3)
+
+
+class NewObject(NamedTuple):
+    """An object that no repository needs to have yet."""
+
+    kind: ObjectKind
+    data: bytes
+
+    @property
+    def oid(self) -> Oid:
+        """What git calls it."""
+        header = b"%s %d\0" % (self.kind.value[0].encode(), len(self.data))
+        return Oid(hashlib.sha1(header + self.data, usedforsecurity=False).hexdigest())
+
+
+@frozen
+class Pack:
+    """The bytes of a pack and of its index; `name` is that of both files, without suffix."""
+
+    name: str
+    pack: bytes
+    index: bytes
+
+
+class _Entry(NamedTuple):
+    oid: bytes
+    crc: int
+    offset: int
+
+
+def encode(objects: Collection[NewObject]) -> Pack:
+    """Pack `objects`, each whole, none twice. Raises `ValueError` past 2 GiB."""
+    out = bytearray(b"PACK" + struct.pack(">II", 2, len(objects)))
+    entries: list[_Entry] = []
+    for found in objects:
+        offset = len(out)
+        packed = _header(found.kind, len(found.data)) + zlib.compress(found.data, SPEED)
+        out += packed
+        entries.append(_Entry(bytes.fromhex(found.oid), zlib.crc32(packed), offset))
+    if len(out) >= _OFFSET_LIMIT:
+        raise ValueError(f"{len(objects)} objects of {len(out)} bytes do not fit into one pack")
+    checksum = _sha1(out)
+    entries.sort()
+    return Pack(f"{PREFIX}{checksum.hex()}", bytes(out) + checksum, _index(entries, checksum))
+
+
+def _header(kind: ObjectKind, size: int) -> bytes:
+    """The kind and the size before packing, seven bits a byte but for four in the first, smallest first."""
+    first, rest = size & 0xF, size >> 4
+    out = bytearray()
+    byte = kind.value[1] << 4 | first
+    while rest:
+        out.append(byte | 0x80)
+        byte, rest = rest & 0x7F, rest >> 7
+    out.append(byte)
+    return bytes(out)
+
+
+def _index(entries: list[_Entry], checksum: bytes) -> bytes:
+    counts = [0] * 256
+    for entry in entries:
+        counts[entry.oid[0]] += 1
+    total = 0
+    for byte, count in enumerate(counts):
+        total += count
+        counts[byte] = total
+    number = len(entries)
+    index = b"".join(
+        (
+            b"\377tOc",
+            struct.pack(">I256I", 2, *counts),
+            b"".join(entry.oid for entry in entries),
+            struct.pack(f">{number}I", *(entry.crc for entry in entries)),
+            struct.pack(f">{number}I", *(entry.offset for entry in entries)),
+            checksum,
+        )
+    )
+    return index + _sha1(index)
+
+
+def _sha1(data: bytes | bytearray) -> bytes:
+    return hashlib.sha1(data, usedforsecurity=False).digest()
+
+
+def write(pack: Pack, folder: Path, *, durable: bool) -> None:
+    """Put `pack` into the folder `objects/pack` of a repository; with `durable`, through to the disk.
+
+    The index comes last and by a rename, as git reads no pack without one: a crash leaves nothing, or the
+    whole, or a `tmp_` file or a pack without an index that git passes over. Raises `OSError`.
+    """
+    _put(folder, f"{pack.name}.pack", pack.pack, durable=durable)
+    _put(folder, f"{pack.name}.idx", pack.index, durable=durable)
+    if durable:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _put(folder: Path, name: str, content: bytes, *, durable: bool) -> None:
+    # `git gc` removes old files of this prefix. The pid keeps two processes apart, the caller's lock threads.
+    new = folder / f"tmp_{os.getpid()}_{name}"
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o444)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        if durable:
+            os.fsync(handle)
+    new.replace(folder / name)

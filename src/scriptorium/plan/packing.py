@@ -1,0 +1,182 @@
+"""Rolls scriptorium's many small packs up into fewer: ten thousand commits of the plan are a handful.
+
+As `git repack --geometric` does: the packs that stay are each at least twice as large as all the smaller
+ones together, so their number grows with the logarithm of what is in them, and each object is packed again
+as many times. libgit2 stores what differs between the versions of a folder, and works without the
+interpreter's lock. Packs of others, and ours with a `.keep`, are not touched; `git gc` may take ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import struct
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import pygit2
+from attrs import frozen
+
+from scriptorium.plan.objects import open_repository
+from scriptorium.plan.pack import PREFIX
+from scriptorium.plan.refs import fsync_enabled
+
+PACKS: Final = 32
+"""With more packs of ours than this, they are rolled up. Git itself would at 50 (`gc.autoPackLimit`)."""
+
+FACTOR: Final = 2
+
+_FANOUT_OFFSET: Final = 8
+_OIDS_OFFSET: Final = _FANOUT_OFFSET + 256 * 4
+_OID_BYTES: Final = 20
+_WORK_PREFIX: Final = "tmp_scriptorium_"
+
+
+class PackDamaged(Exception):
+    """The index of a pack is not one: nothing was changed. `git fsck` says more."""
+
+
+@frozen
+class _Packed:
+    """A pack of ours: the path of its index, and how many objects it has."""
+
+    index: Path
+    objects: int
+
+
+def roll_up(git_dir: Path, *, packs: int = PACKS) -> int:
+    """Roll up our packs in the repository if there are more than `packs`; returns how many became one.
+
+    Synchronous, for a worker thread; may run beside readers and writers, `git gc` among them. A crash leaves
+    every object where it was, perhaps twice. When another process is at it, nothing is done.
+
+    Raises:
+        PackDamaged: a pack is damaged.
+        OSError, pygit2.GitError, KeyError: the repository could not be read or written; nothing is lost.
+    """
+    folder = git_dir / "objects" / "pack"
+    if sum(_is_ours(name) for name in _names(folder)) <= packs:
+        return 0
+    with _alone(folder) as alone:
+        if not alone:
+            return 0
+        ours = sorted(_ours(folder), key=lambda pack: pack.objects)
+        rolled = ours[: packs_to_roll([pack.objects for pack in ours])]
+        if len(rolled) < 2:
+            return 0
+        _replace(git_dir, folder, rolled)
+    return len(rolled)
+
+
+def packs_to_roll(objects: Sequence[int], factor: int = FACTOR) -> int:
+    """How many packs, of those with so many `objects` each in ascending order, become one.
+
+    Those that are left, and the one that is made, then each have at least `factor` times the objects of all
+    smaller ones together.
+    """
+    split = 0
+    for place in range(len(objects) - 1, 0, -1):
+        if objects[place] < factor * sum(objects[:place]):
+            split = place + 1
+            break
+    # What is made may have grown beyond the next one's share.
+    total = sum(objects[:split])
+    while split and split < len(objects) and objects[split] < factor * total:
+        total += objects[split]
+        split += 1
+    return split
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names are all that is wanted
+    except FileNotFoundError:
+        return []
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Whether no other process is rolling up here, until the block ends: a lock on the folder itself."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        for name in _names(folder):
+            if name.startswith(_WORK_PREFIX):  # of one that was killed
+                shutil.rmtree(folder / name, ignore_errors=True)
+        yield True
+    finally:
+        os.close(handle)
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIX) and name.endswith(".idx")
+
+
+def _ours(folder: Path) -> Iterator[_Packed]:
+    for name in filter(_is_ours, _names(folder)):
+        index = folder / name
+        if index.with_suffix(".keep").exists():
+            continue
+        with contextlib.suppress(FileNotFoundError), index.open("rb") as file:
+            yield _Packed(index, _count(index, file.read(_OIDS_OFFSET)))
+
+
+def _count(index: Path, head: bytes) -> int:
+    if len(head) != _OIDS_OFFSET or not head.startswith(b"\377tOc\0\0\0\2"):
+        raise PackDamaged(f"{index} is not the index of a pack: try git fsck")
+    return int(struct.unpack_from(">I", head, _OIDS_OFFSET - 4)[0])
+
+
+def _oids(index: Path) -> Iterator[pygit2.Oid]:
+    data = index.read_bytes()
+    count = _count(index, data[:_OIDS_OFFSET])
+    for place in range(_OIDS_OFFSET, _OIDS_OFFSET + count * _OID_BYTES, _OID_BYTES):
+        yield pygit2.Oid(raw=data[place : place + _OID_BYTES])
+
+
+def _replace(git_dir: Path, folder: Path, rolled: Sequence[_Packed]) -> None:
+    """Put one pack in the place of several: it is there, whole, before the first of them goes."""
+    builder = pygit2.PackBuilder(open_repository(git_dir))
+    wanted = {oid for pack in rolled for oid in _oids(pack.index)}
+    for oid in wanted:
+        builder.add(oid)
+    work = Path(tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=folder))
+    try:
+        builder.write(work)
+        (made,) = work.glob("pack-*.idx")
+        if not wanted <= set(_oids(made)):
+            raise PackDamaged(f"{made} lacks objects that were to be in it; nothing was removed")
+        index = folder / f"{PREFIX}{made.name.removeprefix('pack-')}"
+        _publish(made, index)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    for pack in rolled:
+        if pack.index != index:
+            # The index first: git takes a pack whose index it sees to be there.
+            pack.index.unlink(missing_ok=True)
+            pack.index.with_suffix(".pack").unlink(missing_ok=True)
+
+
+def _publish(made: Path, index: Path) -> None:
+    """Give a pack its place: the pack first, as `pack.write` does, and both through to the disk if asked."""
+    for suffix in (".pack", ".idx"):
+        if fsync_enabled():
+            _sync(made.with_suffix(suffix))
+        made.with_suffix(suffix).replace(index.with_suffix(suffix))
+    if fsync_enabled():
+        _sync(index.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
