@@ -19,7 +19,6 @@ import pygit2
 from attrs import frozen
 
 from scriptorium.code.checkout import Checkout, Site, Stand, going, staged
-from scriptorium.code.index_entry import StampedEntry
 from scriptorium.code.repository import Project
 from scriptorium.code.staging import Staging, open_staging
 from scriptorium.code.trees import Change, Leaf
@@ -97,7 +96,7 @@ def advance(project: Project, checkout: Checkout, found: Sorted, target: Oid, st
             _require_source(site, change)
             _place(checkout, change, staging.tree)
             step("placed")
-    _write_index(staging, checkout, site, found)
+    _write_index(staging, checkout, found)
     step("index")
 
 
@@ -148,7 +147,7 @@ def _place(checkout: Checkout, change: Change, written: Path) -> None:
     _replace(written / name, path)
 
 
-def _write_index(staging: Staging, checkout: Checkout, site: Site, found: Sorted) -> None:
+def _write_index(staging: Staging, checkout: Checkout, found: Sorted) -> None:
     """Put what was moved into the checkout's index; other entries stay, staged ones too.
 
     It is written in `staging`, and then takes the index's place while the lock is held.
@@ -163,7 +162,7 @@ def _write_index(staging: Staging, checkout: Checkout, site: Site, found: Sorted
             index.remove(os.fsdecode(change.path))
     for change in moved:
         if change.target is not None:
-            index.add(_entry(site, change.path, change.target))
+            _stage(index, change.path, change.target)
     for change in left:
         if change.target is not None:
             index.add(pygit2.IndexEntry(os.fsdecode(change.path), change.target.oid, change.target.mode))
@@ -188,11 +187,15 @@ def _staged(index: pygit2.Index, change: Change) -> Leaf | None:
     return staged(index, change.path)
 
 
-def _entry(site: Site, path: bytes, leaf: Leaf) -> pygit2.IndexEntry:
-    """The entry of a file that was moved, with its stat data if it still holds what was moved there."""
+def _stage(index: pygit2.Index, path: bytes, leaf: Leaf) -> None:
+    """Make the entry of a file that was moved, with its stat data, so that git need not read it again.
+
+    `Index.add` of a path is the one way to that; what it finds there may be newer than what was moved.
+    """
     name = os.fsdecode(path)
-    with contextlib.suppress(OSError, pygit2.GitError):
-        stamp = site.at(path).lstat()  # before the content is looked at, so that a change after that shows
-        if not leaf.is_submodule and site.holds(path, leaf):
-            return StampedEntry(name, leaf.oid, leaf.mode, stamp)
-    return pygit2.IndexEntry(name, leaf.oid, leaf.mode)
+    if not leaf.is_submodule:
+        with contextlib.suppress(OSError, pygit2.GitError):
+            index.add(name)
+        if staged(index, path) == leaf:
+            return
+    index.add(pygit2.IndexEntry(name, leaf.oid, leaf.mode))
