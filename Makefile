@@ -83,6 +83,13 @@ $(VENV)/.codex: pyproject.toml $(VENV)/.ready
 	@$(INSTALL) --editable '.[codex]'
 	@touch $@
 
+$(VENV)/.bench: pyproject.toml benchmarks/triotp.txt $(VENV)/.ready
+	@echo 'installing what the benchmarks measure against into $(VENV)'
+	@$(INSTALL) --editable '.[bench]'
+	@rm -rf $(VENV)/peers
+	@$(INSTALL) --no-deps --target $(VENV)/peers/triotp --requirement benchmarks/triotp.txt
+	@touch $@
+
 setup: $(VENV)/.ready
 	@echo 'ready: $(BIN)/scriptorium --help'
 
@@ -112,7 +119,7 @@ format: $(VENV)/.dev
 requirements: $(VENV)/.ready
 	@$(PY) tests/requirements.py --strict '$(STRICT)'
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev $(VENV)/.bench
 	@status=0; for file in benchmarks/bench_*.py; do \
 	  echo "== $$file"; $(PY) "$$file" $(ARGS) || status=1; done; exit $$status
 

@@ -15,9 +15,8 @@ from attrs import define, evolve, field
 from pygit2.enums import CheckoutStrategy
 from tests.plan.plans import Plan, draft_text
 
-from scriptorium.actors.tree import Report, run_actors
+from scriptorium.actors.tree import Report
 from scriptorium.actors.world import AgentJob, NoVerdict, Role, SubmitToRun, World
-from scriptorium.code.evidence import VerdictStore
 from scriptorium.code.repository import Project, discover
 from scriptorium.config import Config
 from scriptorium.harness.interface import AgentOutcome
@@ -27,7 +26,7 @@ from scriptorium.plan.layout import TicketState
 from scriptorium.plan.snapshot import Snapshot, TicketFile
 from scriptorium.plan.transitions import UpdateSpec
 from scriptorium.runtime import EventStream, Offload, inline
-from scriptorium.testing import FunctionAgents, FunctionChecks, ended, make_world
+from scriptorium.testing import FunctionAgents, FunctionChecks, Inbox, ended, listen, make_world, run_world
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -153,7 +152,7 @@ class Stage:
     checks: FunctionChecks = field(init=False)
     world: World = field(init=False)
     stop: trio.Event = field(init=False)
-    told: list[object] = field(factory=list, init=False)
+    told: Inbox = field(init=False)
     _run_numbers: Iterator[int] = field(factory=lambda: count(1), init=False)
 
     @classmethod
@@ -225,18 +224,12 @@ class Stage:
         """One life, to its end; `told` holds what it told."""
         if new:
             self.raise_curtain()
-        verdicts = VerdictStore(self.project.state_dir / "verdicts", fsync=False)
-        with self.world.events.subscribe(EVENTS_KEPT) as subscription:
-            try:
-                return await run_actors(self.world, verdicts, until_idle=until_idle, stop=self.stop)
-            finally:
-                subscription.close()
-                with trio.CancelScope(shield=True):
-                    self.told = [event async for event in subscription]
+        async with listen(self.world.events) as self.told:
+            return await run_world(self.world, until_idle=until_idle, stop=self.stop)
 
     def heard(self, kind: type[E]) -> list[E]:
         """The events of this kind in the last life."""
-        return [event for event in self.told if isinstance(event, kind)]
+        return [event for event in self.told.received if isinstance(event, kind)]
 
     # ---- what came of it
 

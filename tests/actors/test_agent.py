@@ -375,7 +375,7 @@ async def test_the_events_tell_the_story(stage: Stage, autojump_clock: MockClock
     stage.tickets(core=drafts("one"))
     stage.cast.coding["one"] = [writes("parts/one.txt", "good\n")]
     await stage.run()
-    lines = [events.describe(event) for event in stage.told if isinstance(event, events.Event)]
+    lines = [events.describe(event) for event in stage.told.received if isinstance(event, events.Event)]
     assert [line.partition(" as ")[0].partition("submitted ")[0] for line in lines] == [
         "checking the base branch",
         "base branch main is green",

@@ -15,6 +15,7 @@ import trio
 from trio.testing import MockClock
 
 from scriptorium.runtime import ChildCrashed, inline
+from scriptorium.testing import run_virtual
 
 from .faults import Faulty, crash
 from .stage import Stage, drafts, good, no_error_report, writes
@@ -42,9 +43,7 @@ def stop(stage: Stage) -> None:
 def calls(tmp_path_factory: pytest.TempPathFactory) -> int:
     """How many calls the whole way has."""
     seam = Faulty()
-    trio.run(
-        scene(tmp_path_factory.mktemp("calls") / "project", seam).run, clock=MockClock(autojump_threshold=0)
-    )
+    run_virtual(scene(tmp_path_factory.mktemp("calls") / "project", seam).run)
     return seam.calls
 
 

@@ -17,6 +17,7 @@ from scriptorium.cli import run as command_line
 from scriptorium.plan.init import initialize
 from scriptorium.plan.repository import PlanMissing
 from scriptorium.runtime import EventStream
+from scriptorium.testing import listen
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -50,12 +51,10 @@ async def test_it_runs_until_idle_and_leaves_the_signals_to_its_caller(root: Pat
     initialize(root / ".git")
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     events = EventStream()
-    with events.subscribe(100) as heard:
+    async with listen(events) as heard:
         # The annotation is a part of the test: mypy, which is strict, has to agree with it.
         report: Report = await scriptorium.run_orchestrator(root, port=0, until_idle=True, events=events)
-        heard.close()
-        told = [type(event) async for event in heard]
-    assert ServiceStarted in told
+    assert ServiceStarted in map(type, heard.received)
     assert not report.stopped
     assert [line.partition(":")[0] for line in report.leftovers] == ["no spec"]
     assert {number: signal.getsignal(number) for number in SIGNALS} == handlers

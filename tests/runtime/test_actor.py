@@ -15,6 +15,7 @@ from scriptorium.runtime import (
     ChildSpec,
     ChildStopped,
     Context,
+    DeadLetterCause,
     DeadLetters,
     EventStream,
     MailboxFull,
@@ -156,7 +157,7 @@ async def test_a_stop_finishes_the_message_in_hand_and_leaves_the_rest_as_dead_l
     assert diary == ["start", "finished", "stop"]
     assert trio.current_time() == pytest.approx(3)
     first = tuple(Note(str(number)) for number in range(16))
-    assert DeadLetters("top", "writer", 20, first) in seen
+    assert DeadLetters("top", "writer", 20, first, DeadLetterCause.STOP) in seen
     assert ChildStopped("top", "writer", StopReason(StopKind.SHUTDOWN)) == seen[-1]
     assert ref.statistics().dead_letters == 20
     with pytest.raises(ActorStopped, match="'writer' has stopped: it was told to stop"):

@@ -15,8 +15,10 @@ from scriptorium.runtime import (
     ChildRestarting,
     ChildSpec,
     ChildStarted,
+    DeadLetterCause,
     DeadLetters,
     EventStream,
+    Intensity,
     Ref,
     Restart,
     StopKind,
@@ -52,7 +54,7 @@ async def test_a_crash_keeps_the_ref_and_the_mailbox(company: Company) -> None:
     assert started == ChildStarted("top", "a", 1)
     assert isinstance(crashed, ChildCrashed)
     assert isinstance(crashed.error, ValueError)
-    assert dead == DeadLetters("top", "a", 1, (bad,))
+    assert dead == DeadLetters("top", "a", 1, (bad,), DeadLetterCause.CRASH)
     assert restarting == ChildRestarting("top", "a", 1, 0.0)
     assert again == ChildStarted("top", "a", 2)
 
@@ -188,7 +190,9 @@ async def test_the_delays_grow_and_the_same_seed_repeats_them(autojump_clock: Mo
         random = Random(3)  # noqa: S311 - jitter is no secret
         backoff = Backoff(1.0, 100.0, stable_seconds=1000.0)
         with events.subscribe(64) as news:
-            async with Supervisor("top", backoff=backoff, events=events, random=random) as supervisor:
+            async with Supervisor(
+                "top", intensity=Intensity(5), backoff=backoff, events=events, random=random
+            ) as supervisor:
                 refs = await start_all(supervisor, company, "a")
                 for _ in range(5):
                     await refs["a"].tell(Do(crash))

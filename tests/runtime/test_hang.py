@@ -55,7 +55,9 @@ async def test_a_start_that_hangs_fails(autojump_clock: MockClock) -> None:
 
     async with Supervisor("top") as supervisor:
         with pytest.raises(ActorHung):
-            await supervisor.start_child(ChildSpec("never", NeverStarts, hang_limit_seconds=60.0))
+            await supervisor.start_child(
+                ChildSpec("never", NeverStarts, hang_limit_seconds=60.0, start_limit_seconds=None)
+            )
         assert 60 <= trio.current_time() <= 75
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pygit2
@@ -11,17 +12,28 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from scriptorium.actors.tree import run_actors
-from scriptorium.actors.world import AgentJob, NoVerdict, Role, SubmitToRun
-from scriptorium.code.evidence import Result, Verdict, VerdictStore
-from scriptorium.code.repository import discover
+from scriptorium.actors.events import PlannerStarted
+from scriptorium.actors.tree import Report
+from scriptorium.actors.world import AgentJob, NoVerdict, Role, SubmitToRun, World
+from scriptorium.code.evidence import Result, Verdict
 from scriptorium.harness.interface import AgentOutcome
 from scriptorium.harness.spec import OutcomeKind
 from scriptorium.plan.ids import Oid
-from scriptorium.plan.init import initialize
+from scriptorium.plan.refs import PLAN_REF
 from scriptorium.plan.repository import PlanRepository
 from scriptorium.plan.transitions import UpdateSpec
-from scriptorium.testing import FunctionAgents, FunctionChecks, ended, make_world
+from scriptorium.runtime import ChildRestarting
+from scriptorium.testing import (
+    START,
+    FunctionAgents,
+    FunctionChecks,
+    ended,
+    listen,
+    make_world,
+    run_virtual,
+    run_world,
+    sample_project,
+)
 
 TREE = Oid("a" * 40)
 
@@ -42,26 +54,96 @@ async def build(job: AgentJob, submit: SubmitToRun | None) -> AgentOutcome:
     return ended(message="Done.")
 
 
+async def the_whole_service(folder: Path) -> tuple[World, Report]:
+    project = sample_project(folder, spec="# Greet\n")
+    world = make_world(project, FunctionAgents(build), FunctionChecks(), watch_seconds=60)
+    report = await run_world(world)
+    assert trio.current_time() >= 3 * 3600  # three hours of agents' work, in no time
+    return world, report
+
+
 @pytest.mark.slow
 @pytest.mark.req("U-02")
-async def test_the_whole_service_without_a_process_and_without_waiting(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
-    repo = pygit2.init_repository(str(tmp_path), initial_head="main")
-    who = pygit2.Signature("A Person", "person@example.org")
-    repo.create_commit("HEAD", who, who, "first", repo.TreeBuilder().write(), [])
-    project = discover(tmp_path)
-    initialize(project.git_dir)
-    PlanRepository(project.git_dir).commit(UpdateSpec("# Greet\n"))
-    agents, checks = FunctionAgents(build), FunctionChecks(lambda folder: None)
-    world = make_world(project, agents, checks)
-    verdicts = VerdictStore(project.state_dir / "verdicts", fsync=False)
-    report = await run_actors(world, verdicts, until_idle=True, stop=trio.Event())
-    assert report.leftovers == ()
+def test_the_whole_service_without_a_process_and_without_waiting(tmp_path: Path) -> None:
+    world, report = run_virtual(the_whole_service, tmp_path)
+    assert report == Report()
     assert (tmp_path / "greeting.txt").read_text() == "Hello\n"
-    assert [job.role for job in agents.jobs] == [Role.ARCHITECT, Role.MANAGER, Role.CODING]
-    assert checks.runs == ["base", "0001"]
-    assert trio.current_time() >= 3 * 3600  # three hours of agents' work, in no time
+    assert isinstance(world.agents, FunctionAgents)
+    assert [job.role for job in world.agents.jobs] == [Role.ARCHITECT, Role.MANAGER, Role.CODING]
+    assert isinstance(world.checks, FunctionChecks)
+    assert world.checks.runs == ["base", "0001"]
+    last = pygit2.Repository(str(tmp_path)).references[PLAN_REF].peel(pygit2.Commit)
+    assert START.timestamp() + 3 * 3600 <= last.commit_time < START.timestamp() + 4 * 3600
+
+
+@pytest.mark.slow
+@pytest.mark.req("U-02")
+def test_the_same_seed_is_the_same_plan(tmp_path: Path) -> None:
+    """Run ids and the times on the plan branch come from the seed and from virtual time."""
+    ids = []
+    for name in ("one", "two"):
+        world, _ = run_virtual(the_whole_service, tmp_path / name, seed=1)
+        assert isinstance(world.agents, FunctionAgents)
+        ids.append([job.run_id for job in world.agents.jobs])
+    assert ids[0] == ids[1]
+    assert len(set(ids[0])) == 3
+
+
+async def delays_before_restarts(folder: Path) -> list[float]:
+    """A check with a bug is a crash of the actor that called it; the second time, it works."""
+    tries = iter(range(10))
+
+    def check(folder: Path) -> None:
+        if next(tries) == 0:
+            raise ValueError("a bug of the check")
+
+    project = sample_project(folder, spec="# Greet\n")
+    world = make_world(project, FunctionAgents(build), FunctionChecks(check), watch_seconds=60)
+    async with listen(world.events, ChildRestarting) as heard:
+        assert await run_world(world) == Report()
+    return [event.delay_seconds for event in heard.received]
+
+
+@pytest.mark.slow
+def test_the_delays_before_restarts_follow_from_the_seed(tmp_path: Path) -> None:
+    one, again, other = (
+        run_virtual(delays_before_restarts, tmp_path / str(number), seed=seed)
+        for number, seed in enumerate([1, 1, 2])
+    )
+    assert len(one) == len(other) == 1
+    assert one == again != other
+
+
+async def test_a_world_stops_when_it_is_told_to(tmp_path: Path, autojump_clock: MockClock) -> None:
+    world = make_world(sample_project(tmp_path, spec="# Greet\n"), FunctionAgents(build), FunctionChecks())
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+
+        async def run() -> None:
+            assert (await run_world(world, until_idle=False, stop=stop)).stopped
+
+        nursery.start_soon(run)
+        await trio.sleep(60)
+        stop.set()
+    assert not (tmp_path / "greeting.txt").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("watch_seconds", "noticed_at"), [(1.0, 101), (60.0, 120)])
+async def test_how_soon_it_notices_what_others_do(
+    tmp_path: Path, autojump_clock: MockClock, watch_seconds: float, noticed_at: float
+) -> None:
+    project = sample_project(tmp_path)
+    agents = FunctionAgents(build)
+    world = make_world(project, agents, FunctionChecks(), watch_seconds=watch_seconds)
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery, listen(world.events, PlannerStarted) as heard:
+        nursery.start_soon(partial(run_world, world, until_idle=False, stop=stop))
+        await trio.sleep(100.5)
+        PlanRepository(project.git_dir).commit(UpdateSpec("# Greet\n"))
+        await heard.expect(PlannerStarted, within_seconds=60)
+        assert trio.current_time() == noticed_at
+        stop.set()
 
 
 async def test_a_function_agent_ends_when_it_is_asked_to(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -59,7 +59,11 @@ async def run_actors(world: World, verdicts: VerdictStore, *, until_idle: bool, 
         async with (
             Supervisor("agents", events=world.events, concurrent_stop=True) as agents,
             Supervisor(
-                "scriptorium", events=world.events, intensity=INTENSITY, backoff=BACKOFF
+                "scriptorium",
+                events=world.events,
+                intensity=INTENSITY,
+                backoff=BACKOFF,
+                random=world.random,
             ) as supervisor,
         ):
             for spec in _children(world, verdicts, agents):

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
+from random import Random
 from typing import Protocol
 
 import pygit2
@@ -165,6 +166,7 @@ class World:
     now: Callable[[], datetime] = utc_now
     new_run_id: Callable[[], str] = new_run_id
     watch_seconds: float = TICK_SECONDS
+    random: Random = field(factory=Random)
     stopping: trio.Event = field(factory=trio.Event)
     _tip: Oid | None = field(default=None, init=False)
     _tip_is_known: bool = field(default=False, init=False)

@@ -2,14 +2,21 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 import trio
 
+from scriptorium.runtime import stash
+from scriptorium.runtime.reasons import StopReason
+from scriptorium.runtime.ref import Ref
+from scriptorium.runtime.summary import attributes
+from scriptorium.runtime.timers import Timer
+from scriptorium.runtime.watch import Watch
+
 if TYPE_CHECKING:
     from scriptorium.runtime.events import EventStream
-    from scriptorium.runtime.ref import Ref
+    from scriptorium.runtime.incarnation import Incarnation
 
 M = TypeVar("M")
 
@@ -23,10 +30,10 @@ class Context(Generic[M]):
     """
 
     name: str
-    ref: "Ref[M]"
+    ref: Ref[M]
     nursery: trio.Nursery
     events: "EventStream"
-    _stop: Callable[[], None]
+    _life: "Incarnation"
 
     def stop(self) -> None:
         """End this actor in order after the message being handled: ``on_stop``, then `StopKind.NORMAL`.
@@ -34,7 +41,66 @@ class Context(Generic[M]):
         A permanent child is started again; for the others it is the end, and what is still in the
         mailbox becomes dead letters.
         """
-        self._stop()
+        self._life.finish()
+
+    @property
+    def ending(self) -> bool:
+        """This incarnation is stopping, has crashed or is over: its timers and watches tell nothing more."""
+        return self._life.ending
+
+    # ---- later messages to oneself
+
+    def send_after(self, seconds: float, message: M) -> Timer:
+        """Have the message put into the own mailbox after so many seconds, by this incarnation if it lives.
+
+        It waits for room as `Ref.tell` does; where that would fail the message is a dead letter.
+        """
+        if not seconds >= 0:
+            raise ValueError(f"a message can be sent after 0 s or more, not after {seconds:g} s")
+        timer = Timer(self)
+        self.nursery.start_soon(timer.send_once, seconds, message, name=f"{self.name} timer")
+        return timer
+
+    def send_every(self, seconds: float, message: M) -> Timer:
+        """Have the message put into the own mailbox every so many seconds, first after so many.
+
+        One at a time: while the last one has not been handled, the ones that are due are left out. A
+        late one does not delay the next.
+        """
+        if not seconds > 0:
+            raise ValueError(f"a message can be sent every more than 0 s, not every {seconds:g} s")
+        timer = Timer(self)
+        self.nursery.start_soon(timer.send_again, seconds, message, name=f"{self.name} timer")
+        return timer
+
+    def watch(self, ref: Ref[Any], make: Callable[[StopReason], M]) -> Watch:
+        """Have ``make(reason)`` put into the own mailbox when that actor ends for good; once.
+
+        At once if it has ended already; not after this incarnation has. An error of ``make`` is a
+        crash of this actor. The message is put as one of `send_after` is.
+        """
+        seen = Watch(ref)
+        self.nursery.start_soon(seen.tell, self, make, name=f"{self.name} watches {ref.name}")
+        return seen
+
+    # ---- the stash
+
+    def stash(self) -> None:
+        """Put the message being handled aside, for `unstash_all`. Call it inside ``handle``.
+
+        It is done when ``handle`` returns; if that crashes instead, the message is a dead letter as
+        always. Whoever asked gets the reply when the message is handled in the end. The stash goes
+        back to the mailbox by itself at a restart, and becomes dead letters at the end. Raises
+        `StashFull`, or `RuntimeError` when no message is being handled.
+        """
+        stash.put_aside(self.ref._cell)
+
+    def unstash_all(self) -> None:
+        """Put what was put aside in front of the mailbox, in its order, whether or not there is room.
+
+        A message that ``handle`` puts aside right now stays in the stash.
+        """
+        stash.take_back(self.ref._cell)
 
 
 class Actor(ABC, Generic[M]):
@@ -57,3 +123,10 @@ class Actor(ABC, Generic[M]):
 
         The nursery's tasks are still alive. An error is reported and does not keep the actor from stopping.
         """
+
+    def inspect(self) -> object:
+        """What `Ref.inspect` shows of this actor's state; called between two messages, must be quick.
+
+        By default its attributes, each as its ``repr``, cut short.
+        """
+        return attributes(self)

@@ -1,5 +1,6 @@
 """What the runtime raises. One flat class for each thing that a caller may want to tell apart."""
 
+from scriptorium.runtime.events import DeadLetterCause
 from scriptorium.runtime.reasons import StopReason
 
 
@@ -16,12 +17,48 @@ class ActorStopped(Exception):
 
 
 class MailboxFull(Exception):
-    """`Ref.tell_nowait` found no room. Use `Ref.tell`, which waits, or drop the message knowingly."""
+    """The message found no room and was not put: by `Ref.tell_nowait`, or under ``Overflow.FAIL``.
+
+    Use `Ref.tell` with ``Overflow.WAIT``, which waits, or drop the message knowingly.
+    """
 
     def __init__(self, name: str, capacity: int) -> None:
         super().__init__(f"the mailbox of actor {name!r} is full ({capacity} messages)")
         self.name = name
         self.capacity = capacity
+
+
+class MessageDropped(Exception):
+    """The request that was asked became a dead letter although the actor lives: nobody will handle it.
+
+    ``cause`` says why (the mailbox overflowed, or a test had it dropped). Ask again if it still matters.
+    """
+
+    def __init__(self, name: str, cause: DeadLetterCause) -> None:
+        super().__init__(f"the request to actor {name!r} was dropped: {cause.value}")
+        self.name = name
+        self.cause = cause
+
+
+class StashFull(Exception):
+    """The actor has put aside as many messages as its ``stash_capacity`` allows, and wanted to add one.
+
+    A crash of the actor if it leaves ``handle``. The fault is in an actor that waits for too long for
+    what lets it go on, or in a capacity that is too small.
+    """
+
+    def __init__(self, name: str, capacity: int) -> None:
+        super().__init__(f"the stash of actor {name!r} is full ({capacity} messages)")
+        self.name = name
+        self.capacity = capacity
+
+
+class NameTaken(ValueError):
+    """Another child that has not ended has this `ChildSpec.name`. Stop it first, or choose another name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the name {name!r} is taken by an actor that has not ended")
+        self.name = name
 
 
 class ActorHung(Exception):
@@ -32,6 +69,19 @@ class ActorHung(Exception):
 
     def __init__(self, name: str, limit_seconds: float) -> None:
         super().__init__(f"actor {name!r} made no progress for {limit_seconds:g} s")
+        self.name = name
+        self.limit_seconds = limit_seconds
+
+
+class StartTimedOut(Exception):
+    """``on_start`` took longer than the ``start_limit_seconds`` of the child, and was cancelled.
+
+    It is a failed start like any other. The fault is in the actor, in what it waits for, or in a limit
+    that is too small.
+    """
+
+    def __init__(self, name: str, limit_seconds: float) -> None:
+        super().__init__(f"actor {name!r} had not started after {limit_seconds:g} s")
         self.name = name
         self.limit_seconds = limit_seconds
 
@@ -54,6 +104,15 @@ class ChildExists(ValueError):
         super().__init__(f"supervisor {supervisor!r} already has a child {child!r}")
         self.supervisor = supervisor
         self.child = child
+
+
+class TooManyChildren(RuntimeError):
+    """The supervisor has as many children as its ``max_children`` allows; those that restart count."""
+
+    def __init__(self, supervisor: str, limit: int) -> None:
+        super().__init__(f"supervisor {supervisor!r} has {limit} children already, its limit")
+        self.supervisor = supervisor
+        self.limit = limit
 
 
 class SupervisorStopped(RuntimeError):

@@ -1,6 +1,7 @@
 """News for whoever looks: a stream that never slows its publisher, and what supervisors publish on it."""
 
 from collections import deque
+from enum import Enum
 from types import TracebackType
 from typing import Self, final
 
@@ -48,9 +49,18 @@ class ChildStopped:
     reason: StopReason
 
 
+class DeadLetterCause(Enum):
+    """Why messages will not be handled."""
+
+    CRASH = "handling it crashed"
+    STOP = "the actor stopped"
+    OVERFLOW = "the mailbox was full"
+    INJECTED = "an interceptor dropped it"
+
+
 @attrs.frozen
 class DeadLetters:
-    """Messages that were accepted and will not be handled: the one at a crash, or those left at a stop.
+    """Messages that will not be handled: one at a crash or an overflow, those left at a stop.
 
     ``first`` holds at most `DEAD_LETTERS_SHOWN` of the ``count`` messages.
     """
@@ -59,6 +69,7 @@ class DeadLetters:
     child: str
     count: int
     first: tuple[object, ...]
+    cause: DeadLetterCause
 
 
 @attrs.frozen

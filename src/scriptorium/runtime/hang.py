@@ -59,13 +59,36 @@ class HangWatch:
         return found
 
 
-async def watch_hangs(children: Callable[[], Iterable[Watched]], news: Callable[[], trio.Event]) -> None:
-    """Look until cancelled; with no child that has a limit, sleep until ``news`` (a child was added)."""
-    watch = HangWatch()
-    while True:
-        added = news()
-        limits = [child.hang_limit_seconds for child in children() if child.hang_limit_seconds is not None]
-        for child, limit in watch.overdue(children(), trio.current_time()):
-            child.hung(limit)
-        with trio.move_on_after(min(limits, default=float("inf")) / LOOKS_PER_LIMIT):
-            await added.wait()
+class HangPatrol:
+    """The task that looks. It runs once a child with a limit has come, and sleeps while there is none."""
+
+    def __init__(self, children: Callable[[], Iterable[Watched]], name: str) -> None:
+        self._children = children
+        self._name = name
+        self._scope: trio.CancelScope | None = None
+        self._news = trio.Event()
+
+    def child_added(self, child: Watched, nursery: trio.Nursery) -> None:
+        if child.hang_limit_seconds is None:
+            return
+        self._news.set()
+        self._news = trio.Event()
+        if self._scope is None:
+            self._scope = trio.CancelScope()
+            nursery.start_soon(self._look, self._scope, name=f"{self._name} hang watch")
+
+    def end(self) -> None:
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def _look(self, scope: trio.CancelScope) -> None:
+        watch = HangWatch()
+        with scope:
+            while True:
+                added = self._news
+                limits = [child.hang_limit_seconds for child in self._children()]
+                for child, limit in watch.overdue(self._children(), trio.current_time()):
+                    child.hung(limit)
+                shortest = min((limit for limit in limits if limit is not None), default=float("inf"))
+                with trio.move_on_after(shortest / LOOKS_PER_LIMIT):
+                    await added.wait()

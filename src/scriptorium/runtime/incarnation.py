@@ -1,5 +1,7 @@
 """One life of an actor: start, handle messages, stop, in a nursery of its own."""
 
+import math
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
@@ -7,10 +9,12 @@ import trio
 from scriptorium.runtime.actor import Actor, Context
 from scriptorium.runtime.cell import NOTHING, ActorState, Cell, current_cell
 from scriptorium.runtime.child_spec import ChildSpec
-from scriptorium.runtime.errors import ActorHung, sole_error
+from scriptorium.runtime.errors import ActorHung, StartTimedOut, sole_error
 from scriptorium.runtime.events import ChildStarted
-from scriptorium.runtime.messages import Asked
+from scriptorium.runtime.messages import Envelope
+from scriptorium.runtime.reasons import StopReason
 from scriptorium.runtime.ref import Ref
+from scriptorium.runtime.stash import take_back
 
 BATCH = 64
 """Messages handled between two checkpoints. Fewer cost throughput, more cost fairness."""
@@ -26,12 +30,12 @@ class Incarnation:
         self._spec = spec
         self._cell = cell
         self._stopping = False
+        self._drain_ends = -math.inf
+        self._killed = False
         self._hung: ActorHung | None = None
-        # Shielded, so that a cancellation from above reaches the supervisor, who stops its children
-        # in order, and not all of them at once.
-        self._whole = trio.CancelScope(shield=True)
         self._work = trio.CancelScope()
-        self._farewell = trio.CancelScope(shield=True)
+        self._farewell: trio.CancelScope | None = None
+        self._nursery: trio.Nursery | None = None
 
     @trio.lowlevel.disable_ki_protection
     async def live(self) -> Exception | None:
@@ -39,39 +43,67 @@ class Incarnation:
 
         An error while stopping is returned too. What is no `Exception` (KeyboardInterrupt) is raised.
         """
+        take_back(self._cell)  # what the incarnation before this one put aside
         self._cell.task = trio.lowlevel.current_task()
         current_cell.set(self._cell)
         try:
-            with self._whole:
-                async with trio.open_nursery() as nursery:
+            async with trio.open_nursery() as nursery:
+                # Shielded, so that a cancellation from above reaches the supervisor, who stops its
+                # children in order, and not all of them at once.
+                nursery.cancel_scope.shield = True
+                self._nursery = nursery
+                if not self._killed:
                     await self._start_serve_stop(nursery)
-                    nursery.cancel_scope.cancel()
+                nursery.cancel_scope.cancel()
         except Exception as error:
             crash = sole_error(error)
             return crash if isinstance(crash, Exception) else error
         finally:
-            self._cell.task = None
+            self._cell.task = self._cell.running_since = None
         return self._hung
+
+    @property
+    def ending(self) -> bool:
+        """It is stopping, has crashed, was killed, or is over."""
+        return self._stopping or (self._nursery is not None and self._nursery.cancel_scope.cancel_called)
 
     async def _start_serve_stop(self, nursery: trio.Nursery) -> None:
         cell = self._cell
-        context: Context[Any] = Context(cell.name, Ref(cell), nursery, cell.events, self._finish_and_stop)
+        context: Context[Any] = Context(cell.name, Ref(cell), nursery, cell.events, self)
         with self._work:
             actor = self._spec.factory()
-            await actor.on_start(context)
-            self._announce_start()
-            await self._serve(actor)
+            # The runtime's own on_start does nothing, for which there need be no limit.
+            if type(actor).on_start is Actor.on_start or await self._start_in_time(actor, context):
+                self._announce_start()
+                await self._serve(actor)
+        if not self.started and trio.current_time() >= self._work.deadline:
+            raise StartTimedOut(cell.name, self._spec.start_limit_seconds or 0.0)
         if self.started:
             cell.state = ActorState.STOPPING
+            self._farewell = trio.CancelScope(shield=True)
             self._farewell.deadline = trio.current_time() + self._spec.stop_grace_seconds
+            if self._killed:
+                self._farewell.cancel()
             with self._farewell:
                 await actor.on_stop()
+
+    async def _start_in_time(self, actor: Actor[Any], context: Context[Any]) -> bool:
+        if self._spec.start_limit_seconds is not None:
+            self._work.deadline = trio.current_time() + self._spec.start_limit_seconds
+        await actor.on_start(context)
+        if trio.current_time() >= self._work.deadline:
+            return False
+        self._work.deadline = math.inf
+        return True
 
     def _announce_start(self) -> None:
         cell = self._cell
         self.started = True
         self.start_decided.set()
         cell.started_once = True
+        cell.running_since = trio.current_time()
+        if cell.names is not None and cell.registered_name is not None:
+            cell.names.publish(cell.registered_name, Ref(cell))
         cell.start_settled.set()
         if not self._stopping:
             cell.state = ActorState.RUNNING
@@ -83,7 +115,7 @@ class Incarnation:
         items, senders, handle = mailbox.items, mailbox.senders, actor.handle
         while True:
             for _ in range(BATCH):
-                if self._stopping:
+                if mailbox.urgent and await self._attend(actor):
                     return
                 if not items:
                     await mailbox.wait()
@@ -91,8 +123,13 @@ class Incarnation:
                 cell.current = item = items.popleft()
                 if senders:
                     mailbox.admit()
-                if type(item) is Asked:
-                    item.reply(await handle(item.message))
+                if type(item) is Envelope:
+                    if item.trace is None and item.fault is None:
+                        reply = await handle(item.message)
+                    else:
+                        reply = await self._handle_strange(item, handle)
+                    if cell.current is item:  # else it is in the stash
+                        item.close(reply)
                 else:
                     await handle(item)
                 cell.current = NOTHING
@@ -100,16 +137,47 @@ class Incarnation:
             else:
                 await trio.lowlevel.checkpoint()
 
-    def _finish_and_stop(self) -> None:
-        self._stopping = True
-        self._cell.mailbox.wake()
+    async def _handle_strange(self, envelope: Envelope, handle: Callable[[Any], Awaitable[object]]) -> object:
+        if envelope.fault is not None:
+            raise envelope.fault
+        assert envelope.trace is not None, "there is something strange about it"  # noqa: S101
+        with envelope.trace.handling():
+            return await handle(envelope.message)
 
-    def stop(self) -> None:
-        """Stop in order: the message being handled gets the grace, an unfinished start gets none."""
+    async def _attend(self, actor: Actor[Any]) -> bool:
+        """Do what has precedence over messages, between two of them. True: the serving is over."""
+        cell, mailbox = self._cell, self._cell.mailbox
+        while not self._stopping or self._drains():
+            if cell.control is not None:
+                cell.control.answer(actor, cell.statistics)
+            if not cell.suspended:
+                mailbox.urgent = self._stopping
+                return False
+            await mailbox.wait()
+        return True
+
+    def _drains(self) -> bool:
+        mailbox = self._cell.mailbox
+        return bool(mailbox.items) and not self._cell.suspended and trio.current_time() < self._drain_ends
+
+    def finish(self) -> None:
+        """End in order after the message being handled."""
+        self._stopping = True
+        self._cell.mailbox.hurry()
+
+    def stop(self, final: StopReason | None = None) -> None:
+        """Stop in order: the message being handled gets the grace, an unfinished start gets none.
+
+        With the reason for which it is ``final``, the mailbox is drained first, as far as the spec allows.
+        """
         self._cell.state = ActorState.STOPPING
-        self._finish_and_stop()
+        drain_seconds = 0.0 if final is None or not self.started else self._spec.drain_seconds
+        if final is not None and drain_seconds > 0:
+            self._cell.mailbox.refuse(final)
+            self._drain_ends = trio.current_time() + drain_seconds
+        self.finish()
         if self.started:
-            grace_ends = trio.current_time() + self._spec.stop_grace_seconds
+            grace_ends = trio.current_time() + drain_seconds + self._spec.stop_grace_seconds
             self._work.deadline = min(self._work.deadline, grace_ends)
         else:
             self._work.cancel()
@@ -117,5 +185,8 @@ class Incarnation:
     def kill(self, hung: ActorHung | None = None) -> None:
         """Cancel everything of it now, ``on_stop`` included; with ``hung``, that is its crash."""
         self._hung = self._hung or hung
-        self._whole.cancel()
-        self._farewell.cancel()
+        self._killed = True
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel()
+        if self._farewell is not None:
+            self._farewell.cancel()

@@ -5,11 +5,13 @@ receiver must be woken for control without a message, and closing must hand back
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 
 import outcome
 import trio
 
 from scriptorium.runtime.errors import ActorStopped
+from scriptorium.runtime.messages import Envelope
 from scriptorium.runtime.reasons import StopReason
 
 
@@ -17,11 +19,12 @@ class Mailbox:
     """First in, first out. Senders that find it full wait in their order.
 
     ``items`` and ``room`` are public to `Ref` and to the actor's loop, because a method call for
-    each message is a tenth of the whole cost. ``room`` is the capacity, and 0 once closed, so that
-    one comparison answers both "is it full" and "is it open".
+    each message is a tenth of the whole cost. ``room`` is the capacity, and 0 whenever a message
+    needs a closer look (closed, traced, intercepted), so that one comparison answers everything.
+    ``urgent`` has the receiver look for something other than a message before it takes the next.
     """
 
-    __slots__ = ("capacity", "items", "name", "reason", "receiver", "room", "senders")
+    __slots__ = ("_screened", "capacity", "items", "name", "reason", "receiver", "room", "senders", "urgent")
 
     def __init__(self, name: str, capacity: int) -> None:
         self.name = name
@@ -31,19 +34,37 @@ class Mailbox:
         self.senders: OrderedDict[trio.lowlevel.Task, object] = OrderedDict()
         self.receiver: trio.lowlevel.Task | None = None
         self.reason: StopReason | None = None
+        self.urgent = False
+        self._screened = False
+
+    @property
+    def full(self) -> bool:
+        return len(self.items) >= self.capacity
+
+    def screen(self, on: bool) -> None:
+        """Send every put round by the slow way, or no longer."""
+        self._screened = on
+        self._settle_room()
+
+    def _settle_room(self) -> None:
+        self.room = 0 if self._screened or self.reason is not None else self.capacity
+
+    # ---- for senders
 
     @trio.lowlevel.enable_ki_protection
-    async def put(self, item: object) -> None:
-        """Add the item, waiting for room. Cancelled while waiting, the item was never added.
+    def add(self, item: object) -> None:
+        """Add the item at the end, whether or not there is room."""
+        self.items.append(item)
+        if type(item) is Envelope and item.trace is not None:
+            item.trace.put()
+        self.wake()
 
-        Raises `ActorStopped` if the mailbox is closed, before or while waiting.
+    @trio.lowlevel.enable_ki_protection
+    async def wait_for_room(self, item: object) -> None:
+        """Add the item when it is its turn. Cancelled, it was never added.
+
+        Only for a mailbox that is open and full. Raises `ActorStopped` if it is closed meanwhile.
         """
-        if self.reason is not None:
-            raise ActorStopped(self.name, self.reason)
-        if len(self.items) < self.room:
-            self.items.append(item)
-            self.wake()
-            return
         task = trio.lowlevel.current_task()
         self.senders[task] = item
 
@@ -53,13 +74,23 @@ class Mailbox:
 
         await trio.lowlevel.wait_task_rescheduled(give_up)
 
+    # ---- for the receiver
+
     @trio.lowlevel.enable_ki_protection
     def admit(self) -> None:
         """Let waiting senders in, as far as there is room. The receiver calls it after each item."""
-        while self.senders and len(self.items) < self.room:
+        while self.senders and len(self.items) < self.capacity:
             task, item = self.senders.popitem(last=False)
             self.items.append(item)
+            if type(item) is Envelope and item.trace is not None:
+                item.trace.put()
             trio.lowlevel.reschedule(task)
+
+    @trio.lowlevel.enable_ki_protection
+    def put_back(self, items: Sequence[object]) -> None:
+        """Add items in front, in their order, whether or not there is room."""
+        self.items.extendleft(reversed(items))
+        self.wake()
 
     @trio.lowlevel.enable_ki_protection
     def wake(self) -> None:
@@ -67,6 +98,11 @@ class Mailbox:
         if self.receiver is not None:
             trio.lowlevel.reschedule(self.receiver)
             self.receiver = None
+
+    def hurry(self) -> None:
+        """Have the receiver look for something other than an item, before the next one."""
+        self.urgent = True
+        self.wake()
 
     @trio.lowlevel.enable_ki_protection
     async def wait(self) -> None:
@@ -79,13 +115,20 @@ class Mailbox:
         self.receiver = None
         return trio.lowlevel.Abort.SUCCEEDED
 
+    # ---- the end
+
     @trio.lowlevel.enable_ki_protection
-    def close(self, reason: StopReason) -> deque[object]:
-        """Refuse everything from now on; waiting senders get `ActorStopped`. Returns what is left."""
+    def refuse(self, reason: StopReason) -> None:
+        """Take nothing new from now on; waiting senders get `ActorStopped`. What is in it stays."""
         self.reason = reason
-        self.room = 0
-        left, self.items = self.items, deque()
+        self._settle_room()
         for task in self.senders:
             trio.lowlevel.reschedule(task, outcome.Error(ActorStopped(self.name, reason)))
         self.senders.clear()
+
+    @trio.lowlevel.enable_ki_protection
+    def close(self, reason: StopReason) -> deque[object]:
+        """Refuse everything from now on, and return what is left."""
+        self.refuse(reason)
+        left, self.items = self.items, deque()
         return left

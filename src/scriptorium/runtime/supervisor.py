@@ -1,47 +1,29 @@
 """Keeps children running: starts in order, restarts by policy, stops in reverse, gives up upward."""
 
-import logging
+from collections.abc import Callable
 from random import Random
 from types import TracebackType
-from typing import Self, TypeVar, final
+from typing import Any, Self, TypeVar, final
 
-import attrs
 import trio
 
-from scriptorium.runtime.cell import ActorState, ActorStatistics, Cell
-from scriptorium.runtime.child import Child
+from scriptorium.runtime.auto_shutdown import AutoShutdown
+from scriptorium.runtime.cell import ActorState, ActorStatistics
 from scriptorium.runtime.child_spec import ChildSpec
-from scriptorium.runtime.errors import (
-    ActorStopped,
-    ChildExists,
-    SupervisorFailed,
-    SupervisorStopped,
-    sole_error,
-)
-from scriptorium.runtime.events import (
-    ChildCrashed,
-    ChildRestarting,
-    ChildStopped,
-    EventStream,
-    SupervisorGaveUp,
-)
-from scriptorium.runtime.hang import watch_hangs
-from scriptorium.runtime.incarnation import Incarnation
-from scriptorium.runtime.reasons import StopKind, StopReason, describe
+from scriptorium.runtime.errors import sole_error
+from scriptorium.runtime.events import EventStream
+from scriptorium.runtime.levels import Level
+from scriptorium.runtime.names import Names
+from scriptorium.runtime.policy import Policy
 from scriptorium.runtime.ref import Ref
-from scriptorium.runtime.restart import (
-    Backoff,
-    Intensity,
-    Restart,
-    RestartWindow,
-    Strategy,
-    restarts_after,
-)
-from scriptorium.runtime.restarter import Restarter
+from scriptorium.runtime.restart import Backoff, Intensity, Strategy
+from scriptorium.runtime.supervision import Supervision
+from scriptorium.runtime.supervisor_ref import SupervisorRef, start_supervisor, supervisor_among
+from scriptorium.runtime.supervisor_spec import SupervisorSpec
+from scriptorium.runtime.supervisor_statistics import SupervisorStatistics
+from scriptorium.runtime.surroundings import Surroundings
 
 M = TypeVar("M")
-
-_log = logging.getLogger("scriptorium.runtime")
 
 
 @final
@@ -49,10 +31,13 @@ class Supervisor:
     """An ``async with`` block with children. Enter it once.
 
     Leaving the block, in whatever way, cancellation included, stops the children in reverse start
-    order (all at once with ``concurrent_stop``), each within twice its grace. More restarts than
-    the intensity allows: the children are stopped alike, the block is cancelled, and
+    order (all at once with ``concurrent_stop``), each within its drain time and twice its grace. More
+    restarts than the intensity allows: the children are stopped alike, the block is cancelled, and
     `SupervisorFailed` is raised out of it. An error of the block itself comes out as it is; only
     several errors come out as a group.
+
+    The rules are OTP's. It differs in that a restart waits for a delay (`Backoff`), that a child's `Ref`
+    and mailbox stay through its restarts, and that the id of a child that has ended is free again.
 
     Args:
         name: for events, errors and logs.
@@ -62,6 +47,12 @@ class Supervisor:
         events: where `ChildStarted` and its like are published; also each actor's ``context.events``.
         concurrent_stop: the children do not depend on each other: stop them all at once.
         random: source of the jitter; seed it to have the delays repeat.
+        names: where children with a `ChildSpec.name` are found; default: names of its own.
+        auto_shutdown: whether it ends after significant children have ended: the other children are
+            stopped, the block is cancelled and left without an error, and ``shut_down`` is True.
+        stop_deadline_seconds: how long leaving may take in all before everything left is forced to end
+            at once; None = as long as the children's graces take.
+        max_children: how many children it can have, those that restart included; None = no limit.
     """
 
     def __init__(
@@ -74,21 +65,47 @@ class Supervisor:
         events: EventStream | None = None,
         concurrent_stop: bool = False,
         random: Random | None = None,
+        names: Names | None = None,
+        auto_shutdown: AutoShutdown = AutoShutdown.NEVER,
+        stop_deadline_seconds: float | None = None,
+        max_children: int | None = None,
     ) -> None:
-        self.name = name
-        self.events = EventStream() if events is None else events
-        self._intensity = Intensity() if intensity is None else intensity
-        self._backoff = Backoff() if backoff is None else backoff
-        self._random = Random() if random is None else random  # noqa: S311 - jitter is no secret
-        self._concurrent_stop = concurrent_stop
-        self._children: dict[str, Child] = {}  # in start order; those that have ended are gone
-        self._restarts = RestartWindow(self._intensity)
-        self._restarter = Restarter(strategy, self._children, self._launch)
+        policy = Policy(
+            strategy,
+            Intensity() if intensity is None else intensity,
+            Backoff() if backoff is None else backoff,
+            auto_shutdown,
+            concurrent_stop,
+            stop_deadline_seconds,
+            max_children,
+        )
+        surroundings = Surroundings(
+            EventStream() if events is None else events,
+            Names() if names is None else names,
+            Random() if random is None else random,  # noqa: S311 - jitter is no secret
+        )
+        levels = (Level(name, policy.intensity.restarts),)
+        self._team = Supervision(name, policy, surroundings, levels=levels, leave=self._leave)
         self._manager = trio.open_nursery()
         self._nursery: trio.Nursery | None = None
-        self._closing: StopReason | None = None
-        self._hang_watch: trio.CancelScope | None = None
-        self._child_added = trio.Event()
+        self._left = False
+
+    @property
+    def name(self) -> str:
+        return self._team.name
+
+    @property
+    def events(self) -> EventStream:
+        return self._team.surroundings.events
+
+    @property
+    def names(self) -> Names:
+        return self._team.surroundings.names
+
+    @property
+    def shut_down(self) -> bool:
+        """Significant children have ended, and therefore it has or is about to."""
+        return self._team.shut_down
 
     # ---- the block
 
@@ -96,6 +113,7 @@ class Supervisor:
         if self._nursery is not None:
             raise RuntimeError(f"supervisor {self.name!r} was entered before; make a new one")
         self._nursery = await self._manager.__aenter__()
+        self._team.open(self._nursery)
         return self
 
     @trio.lowlevel.enable_ki_protection
@@ -104,13 +122,10 @@ class Supervisor:
     ) -> bool:
         errors = (kind, error, traceback)
         try:
-            await self._stop_all(StopReason(StopKind.SHUTDOWN))
+            await self._team.stop_all()
         except BaseException as interruption:  # Only Ctrl-C comes through the shield: no more grace.
-            for child in self._children.values():
-                child.life.kill()
+            self._team.kill_all()
             errors = (type(interruption), interruption, interruption.__traceback__)
-        if self._hang_watch is not None:
-            self._hang_watch.cancel()
         try:
             return bool(await self._manager.__aexit__(*errors))
         except BaseExceptionGroup as group:
@@ -120,19 +135,12 @@ class Supervisor:
             if sole is group:
                 raise
             raise sole from sole.__cause__
+        finally:
+            self._left = True
 
-    async def _stop_all(self, reason: StopReason) -> None:
-        if self._closing is None:
-            self._closing = reason
-        self._restarter.close()
-        with trio.CancelScope(shield=True):
-            last_first = list(reversed(self._children.values()))
-            if self._concurrent_stop:
-                for child in last_first:
-                    self._tell_to_stop(child, self._closing)
-            for child in last_first:
-                self._tell_to_stop(child, self._closing)
-                await child.cell.stopped.wait()
+    def _leave(self) -> None:
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel()
 
     # ---- children, from any task
 
@@ -140,161 +148,65 @@ class Supervisor:
         """Start a child, last in the order; return when its ``on_start`` has succeeded.
 
         Raises the error of ``on_start`` (a first start that fails is not tried again, and leaves
-        no child), `ChildExists`, `SupervisorStopped`, or `ActorStopped` when the child was stopped
-        before it had started. Cancelled, the child is stopped and forgotten, if need be after this
-        call has ended.
+        no child), `StartTimedOut`, `ChildExists`, `TooManyChildren`, `NameTaken`, `SupervisorStopped`,
+        `ActorStopped` when the child was stopped before it had started, or ValueError for a significant
+        child without ``auto_shutdown``. Cancelled, the child is stopped and forgotten, if need be after
+        this call has ended.
         """
-        if self._nursery is None or self._closing is not None:
-            raise SupervisorStopped(self.name)
-        if spec.id in self._children:
-            raise ChildExists(self.name, spec.id)
-        cell = Cell(self.name, spec.id, spec.mailbox_capacity, self.events)
-        child = Child(spec, cell, Incarnation(spec, cell))
-        self._children[spec.id] = child
-        self._launch(child)
-        self._watch_hangs_of(child)
-        try:
-            await cell.start_settled.wait()
-        except BaseException:
-            self._tell_to_stop(child, StopReason(StopKind.SHUTDOWN))
-            raise
-        if not cell.started_once:
-            raise _why_not_started(child)
-        return Ref(cell)
+        return await self._team.start(spec)
+
+    async def start_supervisor(self, spec: SupervisorSpec) -> SupervisorRef:
+        """Start a supervisor as a child, with its children; return when all of them have started.
+
+        Errors and cancellation as for `start_child`; a child below that does not start is an error of
+        this start, and those that had started before it are stopped in reverse order. An
+        `IntensityWarning` is logged and published when intensities over the levels multiply to more
+        than is sensible.
+        """
+        return await start_supervisor(self._team, spec)
 
     async def stop_child(self, child_id: str) -> None:
         """Stop a child in order and for good, and wait until it has ended. None of that id: no error.
 
-        Cancelled, the child still stops.
+        It is OTP's ``terminate_child`` and ``delete_child`` in one: the id is free, and no restart of a
+        sibling brings the child back. Cancelled, the child still stops.
         """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        child = self._children.get(child_id)
-        if child is None:
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            return
-        self._tell_to_stop(child, StopReason(StopKind.SHUTDOWN))
-        await child.cell.stopped.wait()
+        await self._team.stop(child_id)
+
+    def child(self, child_id: str) -> Ref[Any] | None:
+        """The child of that id, unless it has ended."""
+        return self._team.children.ref(child_id)
+
+    def supervisor(self, child_id: str) -> SupervisorRef | None:
+        """The child of that id if it is a supervisor, unless it has ended."""
+        return supervisor_among(self._team, child_id)
 
     def children(self) -> tuple[ActorStatistics, ...]:
         """The children that have not ended, in start order."""
-        return tuple(child.cell.statistics() for child in self._children.values())
+        return self._team.children.statistics()
 
-    # ---- one incarnation
-
-    def _launch(self, child: Child) -> None:
-        assert self._nursery is not None, "children start inside the block"  # noqa: S101
-        self._nursery.start_soon(self._run, child, child.new_life(), name=f"{self.name}/{child.spec.id}")
-
-    @trio.lowlevel.enable_ki_protection
-    async def _run(self, child: Child, life: Incarnation) -> None:
-        try:
-            error = await life.live()
-        except BaseException:
-            child.alive = False
-            self._finish(child, StopReason(StopKind.INTERRUPTED))
-            raise
-        else:
-            child.alive = False
-            self._life_is_over(child, error)
-        finally:
-            life.start_decided.set()
-            life.over.set()
-
-    def _life_is_over(self, child: Child, error: Exception | None) -> None:
-        if error is not None:
-            self._report_crash(child, error)
-        told = child.stop_reason or self._closing
-        if told is not None:
-            self._finish(child, attrs.evolve(told, error=error or told.error))
-        elif not child.cell.started_once and not child.halted:
-            self._finish(child, StopReason(StopKind.CRASHED, error))
-        elif child.halted and child.spec.restart is not Restart.TEMPORARY:
-            self._await_restart(child, error)
-        elif child.halted:
-            self._finish(child, StopReason(StopKind.SHUTDOWN, error))
-        elif restarts_after(child.spec.restart, crashed=error is not None):
-            self._restart_or_give_up(child, error)
-        else:
-            self._finish(child, StopReason(StopKind.CRASHED if error else StopKind.NORMAL, error))
-
-    def _report_crash(self, child: Child, error: Exception) -> None:
-        cell = child.cell
-        cell.last_error = describe(error)
-        self.events.publish(ChildCrashed(self.name, cell.name, cell.incarnation, error))
-        if cell.started_once:  # else start_child raises it
-            _log.error("actor %s of %s crashed", cell.name, self.name, exc_info=error)
-
-    def _restart_or_give_up(self, child: Child, error: Exception | None) -> None:
-        assert self._nursery is not None, "children run inside the block"  # noqa: S101
-        now = trio.current_time()
-        if not self._restarts.record(now):
-            self._give_up(child, error)
-            return
-        ran_seconds = now - child.born_seconds if child.life.started else 0.0
-        child.failures = self._backoff.failures_in_a_row(child.failures, ran_seconds)
-        child.delay_seconds = self._backoff.delay_seconds(child.failures, self._random)
-        child.failed = True
-        self._await_restart(child, error)
-        self.events.publish(ChildRestarting(self.name, child.spec.id, child.failures, child.delay_seconds))
-        self._restarter.request(self._nursery, child)
-
-    def _await_restart(self, child: Child, error: Exception | None) -> None:
-        child.cell.state = ActorState.RESTARTING
-        child.cell.drop_current(error or ActorStopped(child.spec.id, StopReason(StopKind.SHUTDOWN)))
-
-    # ---- the end of a child, and of all
-
-    def _tell_to_stop(self, child: Child, reason: StopReason) -> None:
-        if child.stop_reason is not None or child.ended:
-            return
-        child.stop_reason = reason
-        if child.alive:
-            child.life.stop()
-        else:
-            self._finish(child, reason)
-
-    def _finish(self, child: Child, reason: StopReason) -> None:
-        del self._children[child.spec.id]
-        child.failed = False
-        self._restarter.forget(child)
-        child.cell.drop_current(reason.error or ActorStopped(child.spec.id, reason))
-        child.cell.close(reason)
-        self.events.publish(ChildStopped(self.name, child.spec.id, reason))
-
-    def _give_up(self, child: Child, error: Exception | None) -> None:
-        assert self._nursery is not None, "children run inside the block"  # noqa: S101
-        failure = SupervisorFailed(
-            self.name, child.spec.id, len(self._restarts), self._intensity.period_seconds
+    def statistics(self) -> SupervisorStatistics:
+        return SupervisorStatistics(
+            name=self.name,
+            state=self._state(),
+            incarnation=1,
+            restarts=0,
+            last_error=None,
+            children=self._team.children.counts(),
+            recent_restarts=self._team.recent_restarts(),
+            intensity=self._team.policy.intensity,
         )
-        failure.__cause__ = error
-        self._closing = StopReason(StopKind.GAVE_UP)
-        self._finish(child, StopReason(StopKind.GAVE_UP, error))
-        self.events.publish(SupervisorGaveUp(self.name, child.spec.id, error))
-        self._nursery.start_soon(self._stop_and_fail, failure, name=f"{self.name} gives up")
 
-    async def _stop_and_fail(self, failure: SupervisorFailed) -> None:
-        await self._stop_all(StopReason(StopKind.GAVE_UP))
-        raise failure
+    def _state(self) -> ActorState:
+        if self._nursery is None:
+            return ActorState.STARTING
+        if self._left:
+            return ActorState.STOPPED
+        return ActorState.RUNNING if self._team.closing is None else ActorState.STOPPING
 
-    def _watch_hangs_of(self, child: Child) -> None:
-        assert self._nursery is not None, "children run inside the block"  # noqa: S101
-        if child.hang_limit_seconds is None:
-            return
-        self._child_added.set()
-        self._child_added = trio.Event()
-        if self._hang_watch is None:
-            self._hang_watch = trio.CancelScope()
-            self._nursery.start_soon(self._watch_hangs, self._hang_watch, name=f"{self.name} hang watch")
+    def trace(self, on: bool | Callable[[str], bool]) -> None:
+        """Trace the messages of all children, or of those whose id ``on`` says yes to, or of none.
 
-    async def _watch_hangs(self, scope: trio.CancelScope) -> None:
-        with scope:
-            await watch_hangs(self._children.values, lambda: self._child_added)
-
-
-def _why_not_started(child: Child) -> Exception:
-    reason: StopReason | None = child.cell.mailbox.reason
-    assert reason is not None, "a child that has ended has a reason"  # noqa: S101
-    if reason.kind is StopKind.CRASHED and reason.error is not None:
-        reason.error.add_note(f"while actor {child.spec.id!r} was starting")
-        return reason.error
-    return ActorStopped(child.spec.id, reason)
+        It holds for children that are there and that come later, also below; see `Ref.trace`.
+        """
+        self._team.trace(on if callable(on) else lambda _child: on)

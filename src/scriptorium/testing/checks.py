@@ -22,7 +22,7 @@ class FunctionChecks:
     The function may return a `NoVerdict`. `runs` and `trees` remember the subjects and the trees, in order.
     """
 
-    judge: Callable[[Path], str | NoVerdict | None]
+    judge: Callable[[Path], str | NoVerdict | None] = lambda _folder: None
     runs: list[str] = field(factory=list)
     trees: list[Oid] = field(factory=list)
 

@@ -1,0 +1,1 @@
+"""Benchmarks of the actor runtime: one file for each figure, and what they share."""
