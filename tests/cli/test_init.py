@@ -77,8 +77,10 @@ def test_nothing_else_is_touched(scriptorium: Scriptorium, repo: Path) -> None:
         ".git/refs/heads/scriptorium/plan",
         ".git/logs/refs/heads/scriptorium/plan",
     }
-    made = set((repo / ".git" / "objects").rglob("*")) - objects
-    assert {path.parent.name + path.name for path in made if path.is_file()} == {line[:40] for line in plan}
+    index, pack = sorted(set((repo / ".git" / "objects").rglob("*")) - objects)
+    assert (index.suffix, pack) == (".idx", index.with_suffix(".pack"))
+    packed = git(repo, "verify-pack", "-v", str(index)).splitlines()
+    assert {line[:40] for line in packed if line[40:41] == " "} == {line[:40] for line in plan}
 
 
 @pytest.mark.req("V1-00c")

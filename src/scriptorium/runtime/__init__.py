@@ -47,10 +47,11 @@ from scriptorium.runtime.supervisor_statistics import ChildCounts, SupervisorSta
 from scriptorium.runtime.timers import Timer
 from scriptorium.runtime.trace import MessageTraced, TraceKind, trace_lines
 from scriptorium.runtime.watch import Watch, watch
-from scriptorium.runtime.watchdog import EXIT_BLOCKED, LoopWatchdog
+from scriptorium.runtime.watchdog import EXIT_BLOCKED, EXIT_INTERPRETER_HELD, LoopWatchdog
 
 __all__ = [
     "EXIT_BLOCKED",
+    "EXIT_INTERPRETER_HELD",
     "Actor",
     "ActorHung",
     "ActorState",

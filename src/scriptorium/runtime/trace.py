@@ -127,8 +127,9 @@ async def trace_lines(
     """Write each `MessageTraced` of the stream as one line of JSON, until cancelled.
 
     Start it with ``await nursery.start(trace_lines, events, file.write)``. ``write`` is called in the
-    loop, so it must be quick; what it raises ends this task. At most ``capacity`` events wait to be written; when some were lost
-    because it came too late, a line ``{"lost": n}`` says so. Cancelled, it has written whole lines.
+    loop, so it must be quick; what it raises ends this task. At most ``capacity`` events wait to be
+    written; when some were lost because it came too late, a line ``{"lost": n}`` says so. Cancelled,
+    it has written whole lines.
     """
     lost = 0
     with events.subscribe(capacity) as news:

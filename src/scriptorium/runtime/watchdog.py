@@ -12,8 +12,12 @@ import trio
 EXIT_BLOCKED = 70
 """EX_SOFTWARE of sysexits.h: the supervisor above (systemd) starts the process anew."""
 
+EXIT_INTERPRETER_HELD = 1
+"""What `faulthandler` exits with, when C code let no thread of Python run."""
+
 _SLICES = 10
 _STDERR = 2
+_LEAST_INTERPRETER_LIMIT_SECONDS = 60.0
 
 
 def dump_stacks_and_exit() -> None:
@@ -24,16 +28,26 @@ def dump_stacks_and_exit() -> None:
 
 
 class LoopWatchdog:
-    """``with LoopWatchdog(30.0):`` inside a trio run; ``on_blocked`` is called, in the thread, once.
+    """``with LoopWatchdog(30.0):`` inside a trio run. Two nets under a loop that does not answer.
+
+    The first is a thread that asks the loop to call back, and calls ``on_blocked``, once, when it does
+    not. It waits in slices and counts these, not the time: neither a SIGSTOP nor a suspended machine
+    looks like a block, whatever time has passed.
+
+    That thread cannot run while C code holds the interpreter. The second net is therefore a timer in C
+    (`faulthandler.dump_traceback_later`), which the thread sets back whenever it runs: past the
+    ``interpreter_limit_seconds`` the stacks of all threads go to standard error and the process ends
+    with `EXIT_INTERPRETER_HELD`. The timer is one for the whole process. A suspended machine does not
+    wind it on; but a process that was *stopped* (SIGSTOP, a frozen container) for longer than that limit
+    ends when it is continued, as the timer of C cannot be told of it. Hence the limit is much longer.
 
     Args:
         limit_seconds: how long the loop may fail to answer.
         on_blocked: what to do then.
         every_seconds: the pause between two looks (default: the limit). A block is noticed after at
             most the limit and one pause.
-
-    The thread asks the loop to call back and waits in slices. It counts slices, not time, because
-    after a SIGSTOP and SIGCONT all the time that passed would look like a block.
+        interpreter_limit_seconds: how long C code may hold the interpreter. Default: four times the
+            limit, and at least a minute.
     """
 
     def __init__(
@@ -42,11 +56,21 @@ class LoopWatchdog:
         on_blocked: Callable[[], None] = dump_stacks_and_exit,
         *,
         every_seconds: float | None = None,
+        interpreter_limit_seconds: float | None = None,
     ) -> None:
         if limit_seconds <= 0:
             raise ValueError(f"the limit must be more than 0 s, not {limit_seconds:g}")
-        self._slice_seconds = limit_seconds / _SLICES
+        if interpreter_limit_seconds is None:
+            interpreter_limit_seconds = max(4 * limit_seconds, _LEAST_INTERPRETER_LIMIT_SECONDS)
+        if interpreter_limit_seconds <= 0:
+            raise ValueError(
+                f"the interpreter's limit must be more than 0 s, not {interpreter_limit_seconds:g}"
+            )
+        # Slices of a quarter at most, so that the timer is set back well before it goes off.
+        self._slice_seconds = min(limit_seconds / _SLICES, interpreter_limit_seconds / 4)
+        self._slices_of_a_block = max(_SLICES, round(limit_seconds / self._slice_seconds))
         self._every_seconds = limit_seconds if every_seconds is None else every_seconds
+        self._interpreter_limit_seconds = interpreter_limit_seconds
         self._on_blocked = on_blocked
         self._answered = threading.Event()
         self._over = threading.Event()
@@ -67,19 +91,35 @@ class LoopWatchdog:
             self._thread.join()
 
     def _watch(self, token: trio.lowlevel.TrioToken) -> None:
-        while True:
-            # Cleared before the look at _over: __exit__ sets both, so neither order can miss the end.
-            self._answered.clear()
-            if self._over.is_set():
-                return
-            try:
-                token.run_sync_soon(self._answered.set)
-            except trio.RunFinishedError:
-                return
-            if not self._answers():
-                self._on_blocked()
-                return
-            self._over.wait(self._every_seconds)
+        try:
+            while self._look(token):
+                self._pause()
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def _look(self, token: trio.lowlevel.TrioToken) -> bool:
+        """Ask the loop once. False: the watch is over."""
+        # Cleared before the look at _over: __exit__ sets both, so neither order can miss the end.
+        self._answered.clear()
+        if self._over.is_set():
+            return False
+        try:
+            token.run_sync_soon(self._answered.set)
+        except trio.RunFinishedError:
+            return False
+        if not self._answers():
+            self._on_blocked()
+            return False
+        return True
 
     def _answers(self) -> bool:
-        return any(self._answered.wait(self._slice_seconds) or self._over.is_set() for _ in range(_SLICES))
+        return any(self._wait(self._answered, self._slice_seconds) for _ in range(self._slices_of_a_block))
+
+    def _pause(self) -> None:
+        left_seconds = self._every_seconds
+        while left_seconds > 0 and not self._wait(self._over, min(left_seconds, self._slice_seconds)):
+            left_seconds -= self._slice_seconds
+
+    def _wait(self, event: threading.Event, seconds: float) -> bool:
+        faulthandler.dump_traceback_later(self._interpreter_limit_seconds, exit=True, file=_STDERR)
+        return event.wait(seconds) or self._over.is_set()
