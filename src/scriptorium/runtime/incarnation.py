@@ -33,7 +33,7 @@ class Incarnation:
         self._drain_ends = -math.inf
         self._killed = False
         self._hung: ActorHung | None = None
-        self._work = trio.CancelScope()
+        self._work = trio.CancelScope(shield=True)
         self._farewell: trio.CancelScope | None = None
         self._nursery: trio.Nursery | None = None
 
@@ -47,14 +47,8 @@ class Incarnation:
         self._cell.task = trio.lowlevel.current_task()
         current_cell.set(self._cell)
         try:
-            async with trio.open_nursery() as nursery:
-                # Shielded, so that a cancellation from above reaches the supervisor, who stops its
-                # children in order, and not all of them at once.
-                nursery.cancel_scope.shield = True
-                self._nursery = nursery
-                if not self._killed:
-                    await self._start_serve_stop(nursery)
-                nursery.cancel_scope.cancel()
+            if not self._killed:
+                await self._live(self._spec.factory())
         except Exception as error:
             crash = sole_error(error)
             return crash if isinstance(crash, Exception) else error
@@ -65,13 +59,31 @@ class Incarnation:
     @property
     def ending(self) -> bool:
         """It is stopping, has crashed, was killed, or is over."""
-        return self._stopping or (self._nursery is not None and self._nursery.cancel_scope.cancel_called)
+        crashed = self._nursery is not None and self._nursery.cancel_scope.cancel_called
+        return self._stopping or self._killed or crashed
 
-    async def _start_serve_stop(self, nursery: trio.Nursery) -> None:
+    async def _live(self, actor: Actor[Any]) -> None:
+        """All of it is shielded, so that a cancellation from above reaches the supervisor, who stops its
+        children in order, and not all of them at once.
+        """
+        if type(actor).on_start is Actor.on_start and type(actor).on_stop is Actor.on_stop:
+            # It never gets a context, so that it can start no task: what a nursery costs is saved.
+            with self._work:
+                self._announce_start()
+                await self._serve(actor)
+            self._cell.state = ActorState.STOPPING
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.cancel_scope.shield = True
+            self._nursery = nursery
+            await self._start_serve_stop(actor, nursery)
+            nursery.cancel_scope.cancel()
+
+    async def _start_serve_stop(self, actor: Actor[Any], nursery: trio.Nursery) -> None:
         cell = self._cell
         context: Context[Any] = Context(cell.name, Ref(cell), nursery, cell.events, self)
+        self._work.shield = False  # what cancels the nursery, a crash of a task in it, ends this too
         with self._work:
-            actor = self._spec.factory()
             # The runtime's own on_start does nothing, for which there need be no limit.
             if type(actor).on_start is Actor.on_start or await self._start_in_time(actor, context):
                 self._announce_start()
@@ -186,6 +198,7 @@ class Incarnation:
         """Cancel everything of it now, ``on_stop`` included; with ``hung``, that is its crash."""
         self._hung = self._hung or hung
         self._killed = True
+        self._work.cancel()
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel()
         if self._farewell is not None:

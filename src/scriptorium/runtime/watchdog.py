@@ -1,8 +1,10 @@
 """Sees from an OS thread that the trio loop is blocked, which no task can: trio does not pre-empt."""
 
 import faulthandler
+import math
 import os
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -72,12 +74,14 @@ class LoopWatchdog:
         self._every_seconds = limit_seconds if every_seconds is None else every_seconds
         self._interpreter_limit_seconds = interpreter_limit_seconds
         self._on_blocked = on_blocked
+        self._wound_at = -math.inf
         self._answered = threading.Event()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         token = trio.lowlevel.current_trio_token()
+        self._wind_up()  # here, as the thread may not get to run before the interpreter is held
         self._thread = threading.Thread(target=self._watch, args=(token,), name="loop watchdog", daemon=True)
         self._thread.start()
         return self
@@ -121,5 +125,11 @@ class LoopWatchdog:
             left_seconds -= self._slice_seconds
 
     def _wait(self, event: threading.Event, seconds: float) -> bool:
-        faulthandler.dump_traceback_later(self._interpreter_limit_seconds, exit=True, file=_STDERR)
+        if time.monotonic() >= self._wound_at + self._interpreter_limit_seconds / 4:
+            self._wind_up()
         return event.wait(seconds) or self._over.is_set()
+
+    def _wind_up(self) -> None:
+        # Not more often than needed: for some milliseconds in between, no timer runs.
+        faulthandler.dump_traceback_later(self._interpreter_limit_seconds, exit=True, file=_STDERR)
+        self._wound_at = time.monotonic()
