@@ -24,7 +24,31 @@ class Idle(Actor[int]):
         """Nothing comes."""
 
 
-async def supervised(number: int) -> float:
+class Counted(Actor[int]):
+    """Counts those that run, and says when it was the last."""
+
+    def __init__(self, started: list[int], number: int, last_runs: trio.Event) -> None:
+        started[0] += 1
+        if started[0] == number:
+            last_runs.set()
+
+    async def handle(self, message: int) -> None:
+        """Nothing comes."""
+
+
+async def actors_soon(number: int) -> float:
+    started, last_runs = [0], trio.Event()
+    factory = functools.partial(Counted, started, number, last_runs)
+    async with Supervisor("bench", concurrent_stop=True) as supervisor:
+        start = time.perf_counter()
+        for index in range(number):
+            supervisor.start_child_soon(ChildSpec(str(index), factory))
+        await last_runs.wait()
+        seconds = time.perf_counter() - start
+    return number / seconds
+
+
+async def awaited_actors(number: int) -> float:
     async with Supervisor("bench", concurrent_stop=True) as supervisor:
         start = time.perf_counter()
         for index in range(number):
@@ -54,8 +78,25 @@ async def bare_tasks(number: int) -> float:
     return number / seconds
 
 
+async def awaited_tasks(number: int) -> float:
+    async def task(*, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        start = time.perf_counter()
+        for _ in range(number):
+            await nursery.start(task)
+        seconds = time.perf_counter() - start
+        nursery.cancel_scope.cancel()
+    return number / seconds
+
+
 def rows(plan: Plan) -> Iterator[Row]:
     number = plan.count(3_000)
-    subject = functools.partial(trio.run, supervised, number)
+    subject = functools.partial(trio.run, actors_soon, number)
     found = contest(plan, subject, functools.partial(trio.run, bare_tasks, number))
     yield compared(FIGURE, UNIT, "nursery.start_soon of a bare task", found, OF_TASK)
+    subject = functools.partial(trio.run, awaited_actors, number)
+    found = contest(plan, subject, functools.partial(trio.run, awaited_tasks, number))
+    yield compared(f"{FIGURE}, awaited", UNIT, "nursery.start of a bare task", found, OF_TASK)

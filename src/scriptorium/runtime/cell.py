@@ -12,6 +12,7 @@ import trio
 from scriptorium.runtime.control import Control
 from scriptorium.runtime.errors import ActorStopped, MessageDropped
 from scriptorium.runtime.events import DEAD_LETTERS_SHOWN, DeadLetterCause, DeadLetters, EventStream
+from scriptorium.runtime.flag import Flag
 from scriptorium.runtime.intercept import Interceptor
 from scriptorium.runtime.mailbox import Mailbox
 from scriptorium.runtime.messages import Envelope
@@ -121,8 +122,8 @@ class Cell:
         self.overflowed = 0
         self.state = ActorState.STARTING
         self.started_once = False
-        self.start_settled = trio.Event()  # by the first start that succeeded, or by the end
-        self.stopped = trio.Event()
+        self.start_settled = Flag()  # by the first start that succeeded, or by the end
+        self.stopped = Flag()
         self.incarnation = 0
         self.running_since: float | None = None
         self.handled = 0  # how often handle has returned

@@ -25,6 +25,7 @@ class Child:
     cell: Cell
     post: "Post | None" = None  # of a child that is a supervisor
     life: Incarnation = attrs.field(init=False)
+    awaited: bool = False  # somebody waits for its first start, and gets the error of one that fails
     alive: bool = False
     halted: bool = False  # stopped, or ended before, and to be started with a sibling that is restarted
     revived: bool = False  # it had ended normally, and was started again with its siblings

@@ -11,6 +11,7 @@ from scriptorium.runtime.cell import NOTHING, ActorState, Cell, current_cell
 from scriptorium.runtime.child_spec import ChildSpec
 from scriptorium.runtime.errors import ActorHung, StartTimedOut, sole_error
 from scriptorium.runtime.events import ChildStarted
+from scriptorium.runtime.flag import Flag
 from scriptorium.runtime.messages import Envelope
 from scriptorium.runtime.reasons import StopReason
 from scriptorium.runtime.ref import Ref
@@ -25,8 +26,8 @@ class Incarnation:
 
     def __init__(self, spec: ChildSpec[Any], cell: Cell) -> None:
         self.started = False
-        self.start_decided = trio.Event()
-        self.over = trio.Event()
+        self.start_decided = Flag()
+        self.over = Flag()
         self._spec = spec
         self._cell = cell
         self._stopping = False

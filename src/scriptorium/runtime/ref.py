@@ -174,7 +174,7 @@ class Ref(Generic[M_contra]):
     @property
     def stop_reason(self) -> StopReason | None:
         """Why the actor has ended for good; None while it has not."""
-        return self._mailbox.reason if self._cell.stopped.is_set() else None
+        return self._mailbox.reason if self._cell.stopped.is_set else None
 
     async def wait_stopped(self) -> StopReason:
         """Wait until the actor has ended for good (a restart is not that), and return why."""

@@ -90,14 +90,9 @@ class Supervision:
 
     async def start(self, spec: ChildSpec[M], post: Post | None = None) -> Ref[M]:
         """See `Supervisor.start_child`."""
-        nursery = self._open_nursery
-        self.refuse(spec)
-        cell = self._new_cell(spec)
-        cell.claim_name()
-        self.children.forget_ended(spec.id)
-        child = self.children[spec.id] = Child(spec, cell, post)
-        self._launch(child)
-        self._patrol.child_added(child, nursery)
+        child = self._begin(spec, post)
+        child.awaited = True
+        cell = child.cell
         try:
             await cell.start_settled.wait()
         except BaseException:
@@ -106,6 +101,21 @@ class Supervision:
         if not cell.started_once:
             raise child.why_not_started()
         return Ref(cell)
+
+    def start_soon(self, spec: ChildSpec[M]) -> Ref[M]:
+        """See `Supervisor.start_child_soon`."""
+        return Ref(self._begin(spec, None).cell)
+
+    def _begin(self, spec: ChildSpec[Any], post: Post | None) -> Child:
+        nursery = self._open_nursery
+        self.refuse(spec)
+        cell = self._new_cell(spec)
+        cell.claim_name()
+        self.children.forget_ended(spec.id)
+        child = self.children[spec.id] = Child(spec, cell, post)
+        self._launch(child)
+        self._patrol.child_added(child, nursery)
+        return child
 
     def refuse(self, spec: ChildSpec[Any] | SupervisorSpec) -> None:
         """Raises `ChildExists`, `TooManyChildren`, or ValueError for a child that cannot be started now."""
@@ -180,7 +190,7 @@ class Supervision:
         cell = child.cell
         cell.last_error = describe(error)
         self.surroundings.events.publish(ChildCrashed(self.name, cell.name, cell.incarnation, error))
-        if child.established:  # else start_child raises it
+        if child.established or not child.awaited:  # else start_child raises it
             _log.error("actor %s of %s crashed", cell.name, self.name, exc_info=error)
 
     def _ended_by_itself(self, child: Child, error: Exception | None) -> None:

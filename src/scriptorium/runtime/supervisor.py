@@ -155,6 +155,15 @@ class Supervisor:
         """
         return await self._team.start(spec)
 
+    def start_child_soon(self, spec: ChildSpec[M]) -> Ref[M]:
+        """Start a child, last in the order, without waiting for it: what is told meanwhile waits for it.
+
+        A start that fails leaves no child: it is logged and published as `ChildCrashed`, and who uses the
+        `Ref` gets `ActorStopped`. Raises at once what does not take a start to see: `ChildExists`,
+        `TooManyChildren`, `NameTaken`, `SupervisorStopped`, ValueError.
+        """
+        return self._team.start_soon(spec)
+
     async def start_supervisor(self, spec: SupervisorSpec) -> SupervisorRef:
         """Start a supervisor as a child, with its children; return when all of them have started.
 

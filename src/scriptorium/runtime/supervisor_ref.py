@@ -47,6 +47,10 @@ class SupervisorRef:
         """As `Supervisor.start_child`. Raises `SupervisorStopped` also while the supervisor restarts."""
         return await self._running_team().start(spec)
 
+    def start_child_soon(self, spec: ChildSpec[M]) -> Ref[M]:
+        """As `Supervisor.start_child_soon`. Raises `SupervisorStopped` also while the supervisor restarts."""
+        return self._running_team().start_soon(spec)
+
     async def start_supervisor(self, spec: SupervisorSpec) -> "SupervisorRef":
         """As `Supervisor.start_supervisor`. Raises `SupervisorStopped` also while this one restarts."""
         return await start_supervisor(self._running_team(), spec)
