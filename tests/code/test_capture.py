@@ -12,7 +12,7 @@ import pytest
 from pygit2.enums import FileMode
 
 from scriptorium.code.blobs import BlobWriter
-from scriptorium.code.capture import SubmissionRefused, advance_branch, capture, snapshot_work
+from scriptorium.code.capture import SubmissionRefused, advance_branch, capture, follow_branch, snapshot_work
 from scriptorium.code.nofollow import open_folder
 from scriptorium.code.pins import pin_submitted, ref_names
 from scriptorium.code.repository import open_repository
@@ -262,6 +262,7 @@ def test_it_works_in_a_bare_repository(bare: Fixture, run_git: Git) -> None:
 
     captured = capture(bare.project, worktree, ONE, bare.tip())
     advance_branch(bare.project, ONE, captured.commit)
+    follow_branch(bare.project, ONE, captured.commit)
 
     assert bare.tree(captured.commit)["new.txt"] == b"new\n"
     assert run_git(worktree, "status", "--porcelain") == ""
@@ -306,7 +307,10 @@ def test_the_branch_goes_to_the_submission_and_the_worktree_is_clean(
     captured = capture(fixture.project, worktree, ONE, fixture.tip())
 
     advance_branch(fixture.project, ONE, captured.commit)
+
+    follow_branch(fixture.project, ONE, captured.commit)
     advance_branch(fixture.project, ONE, captured.commit)
+    follow_branch(fixture.project, ONE, captured.commit)
 
     assert fixture.tip(BRANCH) == captured.commit
     assert run_git(worktree, "status", "--porcelain", "--branch") == f"## {BRANCH}\n"
@@ -331,6 +335,7 @@ def test_the_branch_moves_whatever_the_index_is_like(
 
     captured = capture(fixture.project, worktree, ONE, fixture.tip())
     advance_branch(fixture.project, ONE, captured.commit)
+    follow_branch(fixture.project, ONE, captured.commit)
 
     assert fixture.tip(BRANCH) == captured.commit
     assert fixture.tree(captured.commit).keys() == {*fixture.tree(fixture.tip()), "new.txt"}
@@ -348,6 +353,7 @@ def test_commits_that_the_agent_threw_away_are_pinned_when_the_branch_moves(
 
     captured = capture(fixture.project, worktree, ONE, fixture.tip())
     advance_branch(fixture.project, ONE, captured.commit)
+    follow_branch(fixture.project, ONE, captured.commit)
 
     assert fixture.tip(BRANCH) == captured.commit
     assert run_git(fixture.root, "rev-parse", "refs/scriptorium/work/0001/1").strip() == thrown
@@ -360,6 +366,7 @@ def test_a_branch_that_is_gone_is_made_again(fixture: Fixture, worktree: Path, r
 
     captured = capture(fixture.project, worktree, ONE, fixture.tip())
     advance_branch(fixture.project, ONE, captured.commit)
+    follow_branch(fixture.project, ONE, captured.commit)
 
     assert fixture.tip(BRANCH) == captured.commit
 
@@ -383,6 +390,7 @@ def test_work_is_what_the_branch_does_not_hold(fixture: Fixture, worktree: Path)
     (worktree / "new.txt").write_text("new\n")
     captured = capture(fixture.project, worktree, ONE, fixture.tip())
     advance_branch(fixture.project, ONE, captured.commit)
+    follow_branch(fixture.project, ONE, captured.commit)
     assert snapshot_work(fixture.project, worktree, ONE) is None
     (worktree / "late.txt").write_text("late\n")
     (worktree / "README.md").unlink()

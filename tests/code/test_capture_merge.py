@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import frozen
 
-from scriptorium.code.capture import Captured, SubmissionRefused, advance_branch, capture
+from scriptorium.code.capture import Captured, SubmissionRefused, advance_branch, capture, follow_branch
 from scriptorium.code.worktrees import prepare_worktree
 from scriptorium.plan.ids import Oid, TicketId
 
@@ -102,6 +102,7 @@ def test_a_resolution_whose_merge_git_forgot_has_both_parents(
 
     assert conflict.parents(captured) == [head, conflict.base]
     advance_branch(conflict.fixture.project, ONE, captured.commit)
+    follow_branch(conflict.fixture.project, ONE, captured.commit)
     assert conflict.capture().commit == captured.commit
 
 
@@ -188,6 +189,8 @@ def test_after_the_branch_moved_the_merge_is_no_longer_open(conflict: Conflict) 
     captured = conflict.capture()
 
     advance_branch(conflict.fixture.project, ONE, captured.commit)
+
+    follow_branch(conflict.fixture.project, ONE, captured.commit)
 
     assert conflict.git(conflict.path, "status", "--porcelain") == ""
     assert "merging" not in conflict.git(conflict.path, "status")

@@ -27,8 +27,16 @@ from scriptorium.actors.events import AttemptOver, AttemptStarted, Parked, Reope
 from scriptorium.actors.logs import next_log
 from scriptorium.actors.messages import AgentMessage, AttemptEnded, Submit
 from scriptorium.actors.run_notes import attempts_used_up, infrastructure_failed, run_note
+from scriptorium.actors.together import together
 from scriptorium.actors.world import AgentJob, Role, World
-from scriptorium.code.capture import Captured, SubmissionRefused, advance_branch, capture, snapshot_work
+from scriptorium.code.capture import (
+    Captured,
+    SubmissionRefused,
+    advance_branch,
+    capture,
+    follow_branch,
+    snapshot_work,
+)
 from scriptorium.code.pins import pin_submitted, pin_work
 from scriptorium.code.repository import open_repository
 from scriptorium.code.worktrees import Prepared, prepare_worktree
@@ -216,7 +224,8 @@ class Agent(Actor[AgentMessage]):
     async def _enqueue(self, attempt: _Attempt, captured: Captured, summary: str) -> None:
         await self._world.offload(partial(self._keep, captured.commit))
         transition = Enqueue(self._id, attempt.prepared.branch, captured.commit, summary)
-        await self._world.plan.commit(transition)
+        follow = partial(follow_branch, self._world.project, self._id, captured.commit)
+        await together(partial(self._world.offload, follow), partial(self._world.plan.commit, transition))
         attempt.accepted = captured
         attempt.submitted.set()
         self._world.events.publish(Submitted(self._id, captured.commit))

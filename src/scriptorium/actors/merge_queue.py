@@ -21,6 +21,7 @@ from scriptorium.actors.postponed import Postponed
 from scriptorium.actors.reconciler import Reconciler
 from scriptorium.actors.run_notes import checks_failed, conflicted, nothing_to_land, scriptorium_failed
 from scriptorium.actors.strikes import LIMIT, Strikes
+from scriptorium.actors.together import together
 from scriptorium.actors.world import NoVerdict, View, World
 from scriptorium.code.evidence import Evidence, Result, Verdict, VerdictStore, evidence_for
 from scriptorium.code.exact import WorktreeBroken, reset_to_commit
@@ -148,9 +149,13 @@ class MergeQueue(Reconciler):
     async def _take(self, following: NextEntry, file: TicketFile, tip: Oid) -> bool:
         """Bring one entry to its outcome. True when it has to wait for someone else."""
         entry = following.entry
-        if not following.started:
-            await self.world.plan.commit(StartLanding(entry.ticket))
-        proposal = await self.world.offload(partial(self._propose, entry, file, tip))
+        propose = partial(self.world.offload, partial(self._propose, entry, file, tip))
+        if following.started:
+            proposal = await propose()
+        else:
+            # Merging only writes objects: should the commit be refused, nothing refers to them.
+            start = partial(self.world.plan.commit, StartLanding(entry.ticket))
+            proposal = await together(start, propose)
         match proposal:
             case _Ready():
                 return await self._check_and_land(entry, file, proposal)

@@ -37,7 +37,7 @@ from scriptorium.code.registration import (
 )
 from scriptorium.code.repository import Project, open_repository
 from scriptorium.code.scan import tree_entries
-from scriptorium.code.ticket_branch import advance_branch, ticket_branch
+from scriptorium.code.ticket_branch import advance_branch, follow_branch, ticket_branch
 from scriptorium.code.work import Work, commit_work, snapshot_work
 from scriptorium.plan.ids import Oid, TicketId
 
@@ -47,6 +47,7 @@ __all__ = [
     "Work",
     "advance_branch",
     "capture",
+    "follow_branch",
     "snapshot_work",
 ]
 

@@ -27,8 +27,7 @@ def ticket_branch(ticket: TicketId) -> str:
 def advance_branch(project: Project, ticket: TicketId, commit: Oid) -> None:
     """Put the ticket's branch at a captured commit, from wherever it is.
 
-    What the branch held and `commit` does not is pinned first. A worktree that has the branch checked out
-    then shows its files as committed; if its index is locked or broken that is left to git and the agent.
+    What the branch held and `commit` does not is pinned first. `follow_branch` comes next.
 
     Raises:
         RefError: the branch is locked, or somebody else keeps moving it; `commit` should be pinned by then.
@@ -48,11 +47,15 @@ def advance_branch(project: Project, ticket: TicketId, commit: Oid) -> None:
         break
     else:
         raise RefError(f"{name} kept being moved by somebody else; it is not at {commit}")
-    _follow(project, repo, name, commit)
 
 
-def _follow(project: Project, repo: pygit2.Repository, ref: str, commit: Oid) -> None:
-    """Let the index of the worktrees that have the branch checked out follow it."""
+def follow_branch(project: Project, ticket: TicketId, commit: Oid) -> None:
+    """Let the worktrees that have the ticket's branch checked out show their files as committed in `commit`.
+
+    An index that is locked or broken is left to git and the agent. A crash before this leaves a worktree in
+    which git shows what was committed as changes, and the files as they are.
+    """
+    repo, ref = open_repository(project), f"refs/heads/{ticket_branch(ticket)}"
     for registration in registrations(project):
         head = read_head(registration.own_dir)
         if head is not None and head.ref == ref and project.worktrees_dir in registration.worktree.parents:
