@@ -23,7 +23,11 @@ class Restart(Enum):
 
 
 class Strategy(Enum):
-    """Which siblings are stopped and started together with a child that is restarted."""
+    """Which siblings are stopped and started together with a child that is restarted.
+
+    As in OTP, a temporary one that goes down with the others stays down, and a transient one that had
+    ended normally is started again with them: with a new `Ref`, as the old one has said that it ended.
+    """
 
     ONE_FOR_ONE = "only the child"
     REST_FOR_ONE = "the child and those started after it"

@@ -9,6 +9,7 @@ from typing import Any, final
 
 from scriptorium.runtime.cell import ActorStatistics
 from scriptorium.runtime.child import Child
+from scriptorium.runtime.errors import ChildExists, TooManyChildren
 from scriptorium.runtime.ref import Ref
 from scriptorium.runtime.supervisor_statistics import ChildCounts
 
@@ -20,6 +21,13 @@ class Roster(dict[str, Child]):
     def present(self, child_id: str) -> Child | None:
         child = self.get(child_id)
         return None if child is None or child.ended else child
+
+    def refuse(self, child_id: str, supervisor: str, limit: int | None) -> None:
+        """Raises `ChildExists` or `TooManyChildren` when no child of that id can be added."""
+        if self.present(child_id) is not None:
+            raise ChildExists(supervisor, child_id)
+        if limit is not None and child_id not in self and len(self) >= limit:
+            raise TooManyChildren(supervisor, limit)
 
     def forget_ended(self, child_id: str) -> None:
         """Have one that has ended not come back with its siblings."""

@@ -14,13 +14,7 @@ from scriptorium.runtime.auto_shutdown import refuse_unused_significance, shuts_
 from scriptorium.runtime.cell import ActorState, Cell
 from scriptorium.runtime.child import Child
 from scriptorium.runtime.child_spec import ChildSpec
-from scriptorium.runtime.errors import (
-    ChildExists,
-    NameTaken,
-    SupervisorFailed,
-    SupervisorStopped,
-    TooManyChildren,
-)
+from scriptorium.runtime.errors import NameTaken, SupervisorFailed, SupervisorStopped
 from scriptorium.runtime.events import (
     ChildCrashed,
     ChildRestarting,
@@ -120,11 +114,7 @@ class Supervision:
     def refuse(self, spec: ChildSpec[Any] | SupervisorSpec) -> None:
         """Raises `ChildExists`, `TooManyChildren`, or ValueError for a child that cannot be started now."""
         refuse_unused_significance(self.name, self.policy.auto_shutdown, spec)
-        if self.children.present(spec.id) is not None:
-            raise ChildExists(self.name, spec.id)
-        limit = self.policy.max_children
-        if limit is not None and spec.id not in self.children and len(self.children) >= limit:
-            raise TooManyChildren(self.name, limit)
+        self.children.refuse(spec.id, self.name, self.policy.max_children)
 
     def _new_cell(self, spec: ChildSpec[Any]) -> Cell:
         cell = Cell(self.name, spec, self.surroundings.events, self.surroundings.names)
