@@ -13,7 +13,6 @@ import pygit2
 import trio
 from attrs import define, evolve, field
 from pygit2.enums import CheckoutStrategy
-from tests.plan.plans import Plan, draft_text
 
 from scriptorium.actors.tree import Report
 from scriptorium.actors.world import AgentJob, NoVerdict, Role, SubmitToRun, World
@@ -27,6 +26,7 @@ from scriptorium.plan.snapshot import Snapshot, TicketFile
 from scriptorium.plan.transitions import UpdateSpec
 from scriptorium.runtime import EventStream, Offload, inline
 from scriptorium.testing import FunctionAgents, FunctionChecks, Inbox, ended, listen, make_world, run_world
+from tests.plan.plans import Plan, draft_text
 
 T = TypeVar("T")
 E = TypeVar("E")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.code.landings import CHANGES, TICKET, Git, prove, state, submit, try_landing
 
 from scriptorium.code.checkout import LOCK_MARK
 from scriptorium.code.landing import (
@@ -21,6 +20,7 @@ from scriptorium.code.landing import (
 )
 from scriptorium.code.pins import read_landings
 from scriptorium.plan.ids import TicketId
+from tests.code.landings import CHANGES, TICKET, Git, prove, state, submit, try_landing
 
 if TYPE_CHECKING:
     from tests.code.conftest import Fixture

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.code.landings import CHANGES, TICKET, Git, prove, state, submit, try_landing
 
 from scriptorium.code.landing import (
     Blocked,
@@ -18,11 +17,11 @@ from scriptorium.code.landing import (
 )
 from scriptorium.code.pins import read_landings
 from scriptorium.plan.ids import Oid
+from tests.code.landings import CHANGES, TICKET, Git, prove, state, submit, try_landing
 
 if TYPE_CHECKING:
-    from tests.code.conftest import Content, Fixture
-
     from scriptorium.code.evidence import Evidence
+    from tests.code.conftest import Content, Fixture
 
 
 def test_unrelated_uncommitted_work_is_untouched(fixture: Fixture, run_git: Git) -> None:

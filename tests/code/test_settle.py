@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
-from tests.code import killed_landing
-from tests.code.landings import CHANGES, TICKET, Git, submit, try_landing
 
 from scriptorium.code.checkout import LOCK_MARK
 from scriptorium.code.landing import Blocked, Landed, finish_landing
@@ -20,11 +18,12 @@ from scriptorium.code.locks import remove_stale_locks
 from scriptorium.code.pins import read_landings, set_landing
 from scriptorium.code.settle import Settled, SettledAs, settle
 from scriptorium.plan.ids import Oid, TicketId
+from tests.code import killed_landing
+from tests.code.landings import CHANGES, TICKET, Git, submit, try_landing
 
 if TYPE_CHECKING:
-    from tests.code.conftest import Fixture
-
     from scriptorium.code.evidence import Evidence
+    from tests.code.conftest import Fixture
 
 Make: TypeAlias = "Callable[..., Fixture]"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.code.landings import CHANGES, TICKET, Git, submit, try_landing
 
 from scriptorium.code.landing import Landed, finish_landing
+from tests.code.landings import CHANGES, TICKET, Git, submit, try_landing
 
 if TYPE_CHECKING:
     from tests.code.conftest import Content, Fixture

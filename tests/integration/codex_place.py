@@ -20,9 +20,6 @@ from typing import Any
 import pytest
 import trio
 from attrs import define, field, frozen
-from tests.agents import recorded_codex
-from tests.system.history import ids, shown, tickets
-from tests.system.places import Place
 
 from scriptorium.harness.codex import find_codex
 from scriptorium.harness.interface import last_message_path
@@ -33,6 +30,9 @@ from scriptorium.plan.init import initialize
 from scriptorium.plan.repository import PlanRepository
 from scriptorium.plan.ticket import Ticket
 from scriptorium.plan.transitions import CreateTickets, UpdateAreas, UpdateSpec
+from tests.agents import recorded_codex
+from tests.system.history import ids, shown, tickets
+from tests.system.places import Place
 
 from .model_server import Conversation, ModelServer, Recorded, Script, Shell
 

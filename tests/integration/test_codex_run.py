@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from scriptorium.plan.notes import ReopenReason
 from tests.system.history import (
     assert_finished,
     check_tree,
@@ -21,8 +23,6 @@ from tests.system.history import (
     subjects,
     tickets,
 )
-
-from scriptorium.plan.notes import ReopenReason
 
 from .codex_place import KEY, MODEL, Story, conversion, draft, make_codex_place, play, write
 from .model_server import TOKENS_IN, TOKENS_OUT, CallTool, Conversation, Say, Shell, Step, by_role

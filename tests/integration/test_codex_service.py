@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
 from tests.system.history import assert_finished, shown
 from tests.system.places import Place
 from tests.system.service import COMMAND, clean_environment

@@ -8,10 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from tests.system.history import assert_finished, assert_sound, ids, landings, tickets
-from tests.system.places import Place
 
 from scriptorium.plan.notes import TimeoutKind
+from tests.system.history import assert_finished, assert_sound, ids, landings, tickets
+from tests.system.places import Place
 
 from .codex_place import Story, config, conversion, make_codex_place, plant_ticket, play
 from .model_server import BreakOff, CallTool, Conversation, Fault, KeepSilent, Refuse, Say, Step, by_role

@@ -24,6 +24,21 @@ BATCH = 64
 class Incarnation:
     """Lives once. The supervisor starts `live` in a task and hears of its end by its return."""
 
+    __slots__ = (
+        "_cell",
+        "_drain_ends",
+        "_farewell",
+        "_hung",
+        "_killed",
+        "_nursery",
+        "_spec",
+        "_stopping",
+        "_work",
+        "over",
+        "start_decided",
+        "started",
+    )
+
     def __init__(self, spec: ChildSpec[Any], cell: Cell) -> None:
         self.started = False
         self.start_decided = Flag()

@@ -17,8 +17,7 @@ from scriptorium.plan.reading import PlanReader
 from scriptorium.plan.refs import PLAN_REF
 from scriptorium.plan.repository import PlanRepository
 from scriptorium.plan.transitions import CompleteTicket, PreconditionFailed
-
-from .plans import OID_B, Plan
+from tests.plan.plans import OID_B, Plan
 
 ONE = TicketId("0001")
 COMPLETE_ONCE = f"""\
@@ -47,10 +46,10 @@ def killed_at(call: str, step: int, git_dir: Path) -> bool:
     return done.returncode != 0
 
 
-@pytest.mark.slow
 @pytest.mark.req("V1-34")
 @pytest.mark.skipif(shutil.which("strace") is None, reason="killing at a system call takes strace")
-def test_killed_at_every_durable_step(plan: Plan, tmp_path: Path) -> None:
+def test_killed_at_every_durable_step(tmp_path: Path) -> None:
+    plan = Plan(tmp_path / "project")
     plan.with_ticket()
     plan.assign(ONE)
     before = plan.enqueue(ONE)
