@@ -22,7 +22,7 @@ from .otp_model import Group, Worker, World
 from .otp_script import Step, applies, perform, random_script, random_tree
 from .otp_stage import Stage
 
-BLOCKS = 10
+BLOCKS = 8
 CASES_IN_A_BLOCK = 300
 
 # ---- the comparison
