@@ -30,9 +30,7 @@ from scriptorium.harness.refusing import default_runner
 from scriptorium.plan.refs import enable_fsync
 from scriptorium.plan.repository import PlanRepository
 from scriptorium.plan.store import PlanStore
-from scriptorium.runtime import EventStream
-from scriptorium.runtime.errors import sole_error
-from scriptorium.runtime.offload import in_thread
+from scriptorium.runtime import EventStream, in_thread, sole_error
 from scriptorium.server import Tokens
 from scriptorium.server.endpoint import Endpoint, PortTaken
 from scriptorium.server.serve import serve

@@ -21,7 +21,7 @@ from scriptorium.code.scratch import discard_all
 from scriptorium.harness.process import DeadRun, Runner
 from scriptorium.harness.records import RunRecord
 from scriptorium.plan.refs import RefError
-from scriptorium.runtime.offload import Offload
+from scriptorium.runtime import Offload
 
 
 async def recover(project: Project, branch: str, runner: Runner, offload: Offload) -> list[Event]:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import trio
 
-from scriptorium.runtime.errors import sole_error
+from scriptorium.runtime import sole_error
 
 T = TypeVar("T")
 

@@ -29,8 +29,7 @@ from scriptorium.harness.interface import AgentOutcome
 from scriptorium.plan.ids import AreaName, Oid, TicketId
 from scriptorium.plan.snapshot import Snapshot
 from scriptorium.plan.store import PlanStore
-from scriptorium.runtime import EventStream
-from scriptorium.runtime.offload import Offload, in_thread_unattended
+from scriptorium.runtime import EventStream, Offload, in_thread_unattended
 from scriptorium.server import SubmitAnswer
 
 STOP_GRACE_LIMIT_SECONDS = 10.0

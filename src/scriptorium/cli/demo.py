@@ -17,7 +17,7 @@ from scriptorium.cli.signals import gate
 from scriptorium.code.repository import Project
 from scriptorium.demo.play import Outcome, play, prepare, report
 from scriptorium.demo.progress import Progress
-from scriptorium.runtime.errors import sole_error
+from scriptorium.runtime import sole_error
 
 
 def demo(*, keep: bool) -> int:

@@ -16,7 +16,7 @@ from scriptorium.code.repository import Project
 from scriptorium.config import Config
 from scriptorium.harness.registry import HarnessUnavailable
 from scriptorium.plan.repository import PlanMissing, PlanRepository
-from scriptorium.runtime.errors import sole_error
+from scriptorium.runtime import sole_error
 
 HELP = """\
 Say what the spec should be, or how it should change: an agent edits it, and the change is committed.

@@ -20,9 +20,14 @@ from scriptorium.cli.signals import gate
 from scriptorium.code.repository import RepositoryProblem
 from scriptorium.harness.registry import HarnessUnavailable
 from scriptorium.plan.repository import PlanMissing
-from scriptorium.runtime import EventStream, LoopWatchdog, SupervisorFailed
-from scriptorium.runtime.errors import sole_error
-from scriptorium.runtime.events import ChildCrashed, Subscription
+from scriptorium.runtime import (
+    ChildCrashed,
+    EventStream,
+    LoopWatchdog,
+    Subscription,
+    SupervisorFailed,
+    sole_error,
+)
 from scriptorium.server.endpoint import CannotListen
 
 EVENTS_KEPT = 10_000

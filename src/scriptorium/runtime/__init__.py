@@ -18,6 +18,7 @@ from scriptorium.runtime.errors import (
     SupervisorFailed,
     SupervisorStopped,
     TooManyChildren,
+    sole_error,
 )
 from scriptorium.runtime.events import (
     ChildCrashed,
@@ -34,7 +35,7 @@ from scriptorium.runtime.events import (
 from scriptorium.runtime.intercept import Crash, Delay, Interceptor, Verdict
 from scriptorium.runtime.messages import Request
 from scriptorium.runtime.names import Names
-from scriptorium.runtime.offload import Offload, in_thread, inline
+from scriptorium.runtime.offload import Offload, in_thread, in_thread_unattended, inline
 from scriptorium.runtime.overflow import Overflow
 from scriptorium.runtime.reasons import StopKind, StopReason
 from scriptorium.runtime.ref import Ref
@@ -109,7 +110,9 @@ __all__ = [
     "Verdict",
     "Watch",
     "in_thread",
+    "in_thread_unattended",
     "inline",
+    "sole_error",
     "trace_lines",
     "watch",
 ]

@@ -19,8 +19,7 @@ from scriptorium.code.repository import Project, base_branch, ensure_state_dir, 
 from scriptorium.config import Config
 from scriptorium.plan.repository import PlanRepository
 from scriptorium.plan.store import PlanStore
-from scriptorium.runtime import EventStream, Offload, inline
-from scriptorium.runtime.offload import in_thread_unattended
+from scriptorium.runtime import EventStream, Offload, in_thread_unattended, inline
 from scriptorium.testing.virtual import run_random, virtual_now
 
 
