@@ -81,7 +81,11 @@ def test_what_a_kill_left_on_its_way_is_written_over(git_dir: Path) -> None:
     (packed(git_dir) / f"tmp_{os.getpid()}_{pack.name}.pack").write_bytes(
         b"half a pack that is longer than ours" * 9
     )
+    precious = git_dir / "precious"
+    precious.write_text("of another\n")
+    (packed(git_dir) / f"tmp_{os.getpid()}_{pack.name}.idx").hardlink_to(precious)
     write(pack, packed(git_dir), durable=False)
+    assert precious.read_text() == "of another\n"
     git(git_dir, "fsck", "--strict")
     assert sorted(path.suffix for path in packed(git_dir).iterdir()) == [".idx", ".pack"]
 

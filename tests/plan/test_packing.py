@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pygit2
@@ -133,15 +134,68 @@ def test_while_another_process_rolls_up_nothing_is_done(git_dir: Path) -> None:
     assert roll_up(git_dir) == PACKS + 1
 
 
-def test_a_damaged_pack_is_named_and_nothing_goes(git_dir: Path) -> None:
-    objects = fill(git_dir, PACKS + 1)
+def _cut_short(index: Path) -> None:
+    index.write_bytes(b"no index at all")
+
+
+def _promise_too_much(index: Path) -> None:
+    head = bytearray(index.read_bytes()[:1032])
+    head[-4:] = b"\0\0\0\4"
+    index.write_bytes(head)
+
+
+def _lead_elsewhere(index: Path) -> None:
+    index.unlink()
+    index.symlink_to("/dev/zero")
+
+
+def _lose_the_pack(index: Path) -> None:
+    index.with_suffix(".pack").unlink()
+
+
+def _spoil_the_pack(index: Path) -> None:
+    pack = index.with_suffix(".pack")
+    pack.chmod(0o644)
+    content = bytearray(pack.read_bytes())
+    content[20:30] = bytes(10)
+    pack.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_cut_short, _promise_too_much, _lead_elsewhere, _lose_the_pack, _spoil_the_pack],
+)
+def test_a_damaged_pack_is_named_and_the_others_are_rolled_up(
+    git_dir: Path, damage: Callable[[Path], None]
+) -> None:
+    """Else one bad file, which an agent can plant, would let the packs grow in number for ever."""
+    objects = fill(git_dir, PACKS + 2)
     damaged = packs(git_dir)[3]
     damaged.chmod(0o644)
-    damaged.write_bytes(b"no index at all")
+    damage(damaged)
     with pytest.raises(PackDamaged, match=damaged.name):
         roll_up(git_dir)
-    assert len(packs(git_dir)) == PACKS + 1
-    assert sum(oid in pygit2.Repository(str(git_dir)) for oid in objects) == 3 * PACKS
+    names = [path.name for path in packs(git_dir)]
+    assert damaged.name in names
+    assert len(names) == 2
+    damaged.unlink()
+    assert sum(oid in pygit2.Repository(str(git_dir)) for oid in objects) == 3 * (PACKS + 1)
+
+
+def test_what_killed_processes_left_is_swept_up_when_it_is_old(git_dir: Path) -> None:
+    fill(git_dir, PACKS + 1)
+    folder = git_dir / "objects" / "pack"
+    left = [f"scriptorium-{'a' * 40}.pack", f"tmp_123_scriptorium-{'b' * 40}.idx"]
+    young = [f"scriptorium-{'c' * 40}.pack", f"tmp_123_scriptorium-{'d' * 40}.pack"]
+    theirs = [f"pack-{'e' * 40}.pack", "tmp_pack_abcdef"]
+    for name in (*left, *young, *theirs):
+        (folder / name).write_bytes(b"PACK")
+    for name in (*left, *theirs):
+        os.utime(folder / name, (0, 0))
+    assert roll_up(git_dir) == PACKS + 1
+    here = {path.name for path in folder.iterdir()}
+    assert here.isdisjoint(left)
+    assert here.issuperset((*young, *theirs))
 
 
 @pytest.mark.parametrize("step", range(6))

@@ -138,7 +138,8 @@ def write(pack: Pack, folder: Path, *, durable: bool) -> None:
 def _put(folder: Path, name: str, content: bytes, *, durable: bool) -> None:
     # `git gc` removes old files of this prefix. The pid keeps two processes apart, the caller's lock threads.
     new = folder / f"tmp_{os.getpid()}_{name}"
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o444)
+    new.unlink(missing_ok=True)  # of a process that was killed; whatever it is, it is not written to
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
         file.flush()

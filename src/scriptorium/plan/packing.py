@@ -11,9 +11,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
+import stat
 import struct
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -34,10 +37,14 @@ _FANOUT_OFFSET: Final = 8
 _OIDS_OFFSET: Final = _FANOUT_OFFSET + 256 * 4
 _OID_BYTES: Final = 20
 _WORK_PREFIX: Final = "tmp_scriptorium_"
+_ON_ITS_WAY: Final = re.compile(rf"tmp_[0-9]+_{PREFIX}[0-9a-f]{{40}}\.(?:pack|idx)")
+
+LEFT_SECONDS: Final = 24 * 3600.0
+"""A file on its way that is older was left by a process that was killed."""
 
 
 class PackDamaged(Exception):
-    """The index of a pack is not one: nothing was changed. `git fsck` says more."""
+    """Packs of ours, named in the text, cannot be read and were left as they are. `git fsck` says more."""
 
 
 @frozen
@@ -55,7 +62,7 @@ def roll_up(git_dir: Path, *, packs: int = PACKS) -> int:
     every object where it was, perhaps twice. When another process is at it, nothing is done.
 
     Raises:
-        PackDamaged: a pack is damaged.
+        PackDamaged: a pack is damaged; the others were rolled up.
         OSError, pygit2.GitError, KeyError: the repository could not be read or written; nothing is lost.
     """
     folder = git_dir / "objects" / "pack"
@@ -64,11 +71,22 @@ def roll_up(git_dir: Path, *, packs: int = PACKS) -> int:
     with _alone(folder) as alone:
         if not alone:
             return 0
-        ours = sorted(_ours(folder), key=lambda pack: pack.objects)
+        _sweep(folder)
+        ours, damaged = _ours(folder)
         rolled = ours[: packs_to_roll([pack.objects for pack in ours])]
-        if len(rolled) < 2:
-            return 0
-        _replace(git_dir, folder, rolled)
+        try:
+            _replace(git_dir, folder, rolled)
+        except (pygit2.GitError, KeyError, PackDamaged):
+            # Each is read through only now, as that costs as much as packing them.
+            readable = [pack for pack in rolled if _is_readable(git_dir, pack)]
+            damaged += [pack.index for pack in rolled if pack not in readable]
+            if len(readable) == len(rolled):
+                raise
+            rolled = readable
+            _replace(git_dir, folder, rolled)
+    if damaged:
+        named = ", ".join(str(index) for index in damaged)
+        raise PackDamaged(f"cannot be read, and {len(rolled)} others were packed: {named}: try git fsck")
     return len(rolled)
 
 
@@ -107,9 +125,6 @@ def _alone(folder: Path) -> Iterator[bool]:
     except BlockingIOError:
         yield False
     else:
-        for name in _names(folder):
-            if name.startswith(_WORK_PREFIX):  # of one that was killed
-                shutil.rmtree(folder / name, ignore_errors=True)
         yield True
     finally:
         os.close(handle)
@@ -119,30 +134,78 @@ def _is_ours(name: str) -> bool:
     return name.startswith(PREFIX) and name.endswith(".idx")
 
 
-def _ours(folder: Path) -> Iterator[_Packed]:
+def _sweep(folder: Path) -> None:
+    """Remove what processes that were killed left on its way; only the one who is alone here may."""
+    names = frozenset(_names(folder))
+    for name in names:
+        path = folder / name
+        if name.startswith(_WORK_PREFIX):
+            shutil.rmtree(path, ignore_errors=True)
+        unread = name.startswith(PREFIX) and name.endswith(".pack") and f"{name[:-5]}.idx" not in names
+        if unread or _ON_ITS_WAY.fullmatch(name):
+            # A writer that lives needs some milliseconds from the one file to the other.
+            with contextlib.suppress(OSError):
+                if time.time() - path.lstat().st_mtime > LEFT_SECONDS:
+                    path.unlink()
+
+
+def _ours(folder: Path) -> tuple[list[_Packed], list[Path]]:
+    """Our packs, the smallest first, and the indexes that are none."""
+    sound: list[_Packed] = []
+    damaged: list[Path] = []
     for name in filter(_is_ours, _names(folder)):
         index = folder / name
         if index.with_suffix(".keep").exists():
             continue
-        with contextlib.suppress(FileNotFoundError), index.open("rb") as file:
-            yield _Packed(index, _count(index, file.read(_OIDS_OFFSET)))
+        with contextlib.suppress(FileNotFoundError):  # `git gc` has taken it
+            try:
+                sound.append(_Packed(index, _count(index, _read(index, _OIDS_OFFSET))))
+            except PackDamaged:
+                damaged.append(index)
+    return sorted(sound, key=lambda pack: pack.objects), damaged
+
+
+def _is_readable(git_dir: Path, pack: _Packed) -> bool:
+    odb = open_repository(git_dir).odb
+    try:
+        return all(odb.read(oid) for oid in _oids(pack.index))
+    except (pygit2.GitError, KeyError, PackDamaged, OSError):
+        return False
+
+
+def _read(index: Path, limit: int = -1) -> bytes:
+    """The beginning, or all, of what must be a file: no link is followed, and no pipe waited on."""
+    try:
+        handle = os.open(index, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise PackDamaged(f"{index} cannot be opened: {error}") from error
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise PackDamaged(f"{index} is no file")
+        return file.read(limit)
 
 
 def _count(index: Path, head: bytes) -> int:
     if len(head) != _OIDS_OFFSET or not head.startswith(b"\377tOc\0\0\0\2"):
-        raise PackDamaged(f"{index} is not the index of a pack: try git fsck")
+        raise PackDamaged(f"{index} is not the index of a pack")
     return int(struct.unpack_from(">I", head, _OIDS_OFFSET - 4)[0])
 
 
 def _oids(index: Path) -> Iterator[pygit2.Oid]:
-    data = index.read_bytes()
+    data = _read(index)
     count = _count(index, data[:_OIDS_OFFSET])
+    if len(data) < _OIDS_OFFSET + count * _OID_BYTES:
+        raise PackDamaged(f"{index} is cut short")
     for place in range(_OIDS_OFFSET, _OIDS_OFFSET + count * _OID_BYTES, _OID_BYTES):
         yield pygit2.Oid(raw=data[place : place + _OID_BYTES])
 
 
 def _replace(git_dir: Path, folder: Path, rolled: Sequence[_Packed]) -> None:
     """Put one pack in the place of several: it is there, whole, before the first of them goes."""
+    if len(rolled) < 2:
+        return
     builder = pygit2.PackBuilder(open_repository(git_dir))
     wanted = {oid for pack in rolled for oid in _oids(pack.index)}
     for oid in wanted:
