@@ -9,7 +9,7 @@ import pytest
 import trio
 from attrs import define
 
-from scriptorium.harness.proc import Marked, read_mark, scan
+from scriptorium.harness.proc import Marked, Scanner, read_mark
 from scriptorium.harness.process import OutcomeKind, ProcessOutcome, ProcessRunner
 
 from .worlds import Act, FakeChild, RealWorld, VirtualWorld, World, spec_for
@@ -52,7 +52,7 @@ def open_logs(world: World) -> list[str]:
 
 
 def members(run_id: str) -> list[int]:
-    return [pid for pid in scan().stats if read_mark(pid, run_id) is Marked.YES]
+    return [pid for pid in Scanner().scan().stats if read_mark(pid, run_id) is Marked.YES]
 
 
 def cancel_at(world: World, step: int) -> ProcessOutcome | None:

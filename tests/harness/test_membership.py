@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
 from scriptorium.harness.membership import Clues, ProcessId, members, unclaimed_orphans
-from scriptorium.harness.proc import Marked, Stat, Table, ancestors, read_mark, read_stat, scan
+from scriptorium.harness.proc import Marked, Scanner, Stat, Table, ancestors, read_mark, read_stat
 from scriptorium.harness.runtree import Registry, RunTree
 
 SERVICE = 50
+
+
+class Looks(Scanner):
+    """Sees the same table every time, and counts."""
+
+    def __init__(self, *stats: Stat, torn: bool = False) -> None:
+        super().__init__()
+        self.table = Table({stat.pid: stat for stat in stats}, torn)
+        self.count = 0
+
+    def scan(self, since: int = 0) -> Table:
+        self.count += 1
+        return self.table
 
 
 def table(*rows: tuple[int, int, int, int]) -> dict[int, Stat]:
@@ -77,28 +92,22 @@ def test_children_in_our_own_session_are_never_orphans() -> None:
     assert unclaimed_orphans(rows, own=SERVICE, not_before=0, others=[]) == frozenset()
 
 
-def test_a_member_that_ended_during_a_look_calls_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_member_that_ended_during_a_look_calls_for_another() -> None:
     # It may have started a child after the list of processes was read, and died before it was looked at.
     leader = Stat(2**22 + 1, b"Z", 1, 2**22 + 1, 2**22 + 1, 10**9)
-    monkeypatch.setattr("scriptorium.harness.runtree.scan", lambda: Table({leader.pid: leader}, torn=False))
-    tree = RunTree("no-such-run", Registry(), leader=ProcessId.of(leader), not_before=0)
+    registry = Registry(scanner=Looks(leader))
+    tree = RunTree("no-such-run", registry, leader=ProcessId.of(leader), not_before=0)
     assert tree.strike().restless
     assert not tree.strike().restless
-    known = RunTree("no-such-run", Registry(), leader=ProcessId.of(leader), not_before=0)
+    known = RunTree("no-such-run", registry, leader=ProcessId.of(leader), not_before=0)
     known.note_end_of_leader()
     assert not known.strike().restless
 
 
-def test_a_torn_look_calls_for_another_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[Table] = []
-
-    def torn() -> Table:
-        looks.append(Table({}, torn=True))
-        return looks[-1]
-
-    monkeypatch.setattr("scriptorium.harness.runtree.scan", torn)
-    assert RunTree("no-such-run", Registry(), not_before=0).end_now(60.0) == 0
-    assert len(looks) == 3
+def test_a_torn_look_calls_for_another_a_few_times() -> None:
+    looks = Looks(torn=True)
+    assert RunTree("no-such-run", Registry(scanner=looks), not_before=0).end_now(60.0) == 0
+    assert looks.count == 3
 
 
 def test_this_process_as_proc_shows_it() -> None:
@@ -106,9 +115,31 @@ def test_this_process_as_proc_shows_it() -> None:
     assert me is not None
     assert (me.pid, me.parent, me.session) == (os.getpid(), os.getppid(), os.getsid(0))
     assert not me.ended
-    everybody = scan().stats
+    everybody = Scanner().scan().stats
     assert everybody[os.getpid()].start_time == me.start_time
     assert os.getppid() in set(ancestors(os.getpid(), everybody))
+
+
+def test_a_second_look_reads_only_who_may_be_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    scanner = Scanner()
+    before = scanner.scan().stats
+    read: list[int] = []
+
+    def counting(pid: int) -> Stat | None:
+        read.append(pid)
+        return read_stat(pid)
+
+    monkeypatch.setattr("scriptorium.harness.proc.read_stat", counting)
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with child:
+        started = read_stat(child.pid)
+        assert started is not None
+        seen = scanner.scan(started.start_time).stats
+    assert child.pid in seen
+    assert os.getpid() in seen
+    assert os.getppid() not in seen
+    known = {pid for pid, stat in before.items() if stat.start_time < started.start_time}
+    assert known & set(read) <= {os.getpid()}
 
 
 def test_a_name_with_parentheses_and_spaces_is_read_past() -> None:
@@ -155,9 +186,7 @@ def test_a_mark_is_read_from_the_environment(
 def test_an_unsettled_process_calls_for_another_look(monkeypatch: pytest.MonkeyPatch) -> None:
     stranger = Stat(2**22 + 1, b"R", 1, 7, 7, 10**9)
     marks = [Marked.UNSETTLED, Marked.NO]
-    monkeypatch.setattr(
-        "scriptorium.harness.runtree.scan", lambda: Table({stranger.pid: stranger}, torn=False)
-    )
+    registry = Registry(scanner=Looks(stranger))
     monkeypatch.setattr("scriptorium.harness.runtree.read_mark", lambda _pid, _run_id: marks.pop(0))
-    assert RunTree("no-such-run", Registry(), not_before=0).end_now(60.0) == 0
+    assert RunTree("no-such-run", registry, not_before=0).end_now(60.0) == 0
     assert marks == []

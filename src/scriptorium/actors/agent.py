@@ -196,11 +196,10 @@ class Agent(Actor[AgentMessage]):
         if attempt is None or attempt.job.run_id != message.run_id:
             return SubmitAnswer(accepted=False, message="This run is over; nothing was submitted.")
         try:
-            captured = await self._world.offload(partial(self._capture, attempt))
-            if attempt.accepted is None or captured.tree != attempt.accepted.tree:
+            tip = (await self._world.look()).tip
+            captured = await self._world.offload(partial(self._capture, attempt, tip))
+            if captured is not attempt.accepted:
                 await self._enqueue(attempt, captured, message.summary)
-            else:
-                captured = attempt.accepted
         except (SubmissionRefused, PreconditionFailed) as refused:
             return SubmitAnswer(accepted=False, message=f"Not submitted: {refused}")
         except PlanBusy as busy:
@@ -214,25 +213,25 @@ class Agent(Actor[AgentMessage]):
             ),
         )
 
-    def _capture(self, attempt: _Attempt) -> Captured:
-        tip = self._world.read_tip()
+    def _capture(self, attempt: _Attempt, tip: Oid | None) -> Captured:
+        """What the worktree holds, pinned and on the ticket's branch; or the submission that it is again."""
         if tip is None:
             raise SubmissionRefused(f"the base branch {self._world.branch} has no commit any more")
         project = self._world.project
-        return capture(project, attempt.prepared.path, self._id, tip)
+        captured = capture(project, attempt.prepared.path, self._id, tip)
+        if attempt.accepted is not None and captured.tree == attempt.accepted.tree:
+            return attempt.accepted
+        pin_submitted(open_repository(project), self._id, captured.commit)
+        advance_branch(project, self._id, captured.commit)
+        return captured
 
     async def _enqueue(self, attempt: _Attempt, captured: Captured, summary: str) -> None:
-        await self._world.offload(partial(self._keep, captured.commit))
         transition = Enqueue(self._id, attempt.prepared.branch, captured.commit, summary)
         follow = partial(follow_branch, self._world.project, self._id, captured.commit)
         await together(partial(self._world.offload, follow), partial(self._world.plan.commit, transition))
         attempt.accepted = captured
         attempt.submitted.set()
         self._world.events.publish(Submitted(self._id, captured.commit))
-
-    def _keep(self, commit: Oid) -> None:
-        pin_submitted(open_repository(self._world.project), self._id, commit)
-        advance_branch(self._world.project, self._id, commit)
 
     # ---- the end of an attempt
 
@@ -242,7 +241,8 @@ class Agent(Actor[AgentMessage]):
         if attempt is None:
             return Finish()
         ending = classify(outcome, submitted=attempt.accepted is not None)
-        unsubmitted = await world.offload(partial(self._pin_rest, attempt))
+        tip = (await world.look()).tip
+        unsubmitted = await world.offload(partial(self._pin_rest, attempt, tip))
         used = self._follow_session(attempt, outcome, ending)
         self._faults_in_a_row = self._faults_in_a_row + 1 if ending is Ending.INFRASTRUCTURE_FAULT else 0
         detail = ""
@@ -284,10 +284,10 @@ class Agent(Actor[AgentMessage]):
         self._session_id, self._session_usage = outcome.session, outcome.usage
         return used
 
-    def _pin_rest(self, attempt: _Attempt) -> tuple[str, ...]:
+    def _pin_rest(self, attempt: _Attempt, tip: Oid | None) -> tuple[str, ...]:
         """Pin what the worktree holds beyond the submission; names the files that were not submitted."""
         project = self._world.project
-        rest = snapshot_work(project, attempt.prepared.path, self._id, base=self._world.read_tip())
+        rest = snapshot_work(project, attempt.prepared.path, self._id, base=tip)
         if rest is None or (attempt.accepted is not None and rest.tree == attempt.accepted.tree):
             return ()
         pin_work(open_repository(project), self._id, rest.commit)

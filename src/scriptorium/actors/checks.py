@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 
-from scriptorium.actors.logs import next_check_log
+from scriptorium.actors.logs import check_log, next_check_log
 from scriptorium.actors.process_agents import program_folder
 from scriptorium.actors.world import NoVerdict, new_run_id, rfc3339, utc_now
 from scriptorium.code.check_commands import ADD_TARGET, DEFAULT_CHECK, check_commands, lacks_test_target
@@ -56,17 +56,18 @@ class ProcessChecks:
 
     async def run(self, tree: Oid, folder: Path, subject: str) -> Verdict | NoVerdict:
         """Run the commands in order, up to the first that fails."""
-        commands = await self.offload(partial(self.commands, tree))
+        planned = await self.offload(partial(self._plan, tree, subject))
+        commands = planned.commands
         key, seconds, log = checks_key(commands), 0.0, ""
-        for command in commands:
-            number, path = await self.offload(partial(next_check_log, self.project.logs_dir, subject))
+        for number, command in enumerate(commands, planned.first_log):
+            path = check_log(self.project.logs_dir, subject, number)
             outcome = await self._run_one(command, folder, path, number)
             seconds += outcome.duration_seconds
             log = str(path.relative_to(self.project.root))
             problem = self._problem(command, outcome)
             if problem is not None:
                 return NoVerdict(f"the check `{command}` {problem}")
-            hint = await self.offload(partial(self._hint, tree, command, outcome))
+            hint = planned.hint(outcome)
             if outcome.kind is not OutcomeKind.EXITED or hint:
                 return Verdict(
                     tree=tree,
@@ -117,12 +118,29 @@ class ProcessChecks:
             case OutcomeKind.EXITED | OutcomeKind.FAILED | OutcomeKind.NO_OUTPUT | OutcomeKind.HARD_TIMEOUT:
                 return None
 
-    def _hint(self, tree: Oid, command: CheckCommand, outcome: ProcessOutcome) -> str:
+    def _plan(self, tree: Oid, subject: str) -> _Planned:
+        repo = open_repository(self.project)
+        commands = check_commands(repo, tree, self.config.checks)
+        by_default = self.config.checks is None and commands == (DEFAULT_CHECK,)
+        lacks_target = by_default and lacks_test_target(repo, tree)
+        number = next_check_log(self.project.logs_dir, subject) if commands else 1
+        return _Planned(commands, number, by_default, lacks_target)
+
+
+@frozen
+class _Planned:
+    """What is to be run on a tree; `by_default` because nothing else is configured.
+
+    `lacks_target`: the makefile has no rule for the default check, which then may pass with nothing run.
+    """
+
+    commands: tuple[CheckCommand, ...]
+    first_log: int
+    by_default: bool
+    lacks_target: bool
+
+    def hint(self, outcome: ProcessOutcome) -> str:
         """What to do about a makefile without the target; a folder `test` makes that look like success."""
-        if self.config.checks is not None or command != DEFAULT_CHECK:
-            return ""
-        if outcome.kind is OutcomeKind.FAILED:
+        if outcome.kind is OutcomeKind.FAILED and self.by_default:
             return ADD_TARGET if _NO_RULE.search(outcome.tail) else ""
-        if outcome.kind is not OutcomeKind.EXITED:
-            return ""
-        return ADD_TARGET if lacks_test_target(open_repository(self.project), tree) else ""
+        return ADD_TARGET if outcome.kind is OutcomeKind.EXITED and self.lacks_target else ""

@@ -9,10 +9,8 @@ import re
 from pathlib import Path
 
 _ATTEMPT = re.compile(r"(\d+)\.jsonl")
-_TICKET = re.compile(r"\d{4,}")
-
-
 _CHECK = re.compile(r"check-(\d+)\.log")
+_TICKET = re.compile(r"\d{4,}")
 
 
 def next_log(logs_dir: Path, name: str, floor: int = 0) -> tuple[int, Path]:
@@ -26,12 +24,16 @@ def next_log(logs_dir: Path, name: str, floor: int = 0) -> tuple[int, Path]:
     return number, folder / f"{number}.jsonl"
 
 
-def next_check_log(logs_dir: Path, name: str) -> tuple[int, Path]:
-    """Likewise for the next run of a check."""
+def next_check_log(logs_dir: Path, name: str) -> int:
+    """The number of the next run of a check, above every log of one that is there. The folder is made."""
     folder = logs_dir / name
     folder.mkdir(parents=True, exist_ok=True)
-    number = _highest(folder, _CHECK) + 1
-    return number, folder / f"check-{number}.log"
+    return _highest(folder, _CHECK) + 1
+
+
+def check_log(logs_dir: Path, name: str, number: int) -> Path:
+    """The log file of a run of a check."""
+    return logs_dir / name / f"check-{number}.log"
 
 
 def _highest(folder: Path, pattern: re.Pattern[str]) -> int:

@@ -23,9 +23,17 @@ from scriptorium.actors.run_notes import checks_failed, conflicted, nothing_to_l
 from scriptorium.actors.strikes import LIMIT, Strikes
 from scriptorium.actors.together import together
 from scriptorium.actors.world import NoVerdict, View, World
-from scriptorium.code.evidence import Evidence, Result, Verdict, VerdictStore, evidence_for
+from scriptorium.code.evidence import Result, Verdict, VerdictStore, evidence_for
 from scriptorium.code.exact import WorktreeBroken, reset_to_commit
-from scriptorium.code.landing import BaseMoved, Blocked, Landed, finish_landing, land, make_landing_commit
+from scriptorium.code.landing import (
+    BaseMoved,
+    Blocked,
+    Landed,
+    LandingOutcome,
+    finish_landing,
+    land,
+    make_landing_commit,
+)
 from scriptorium.code.merge import AlreadyLanded, Conflicted, Merged, NothingToLand, merge
 from scriptorium.code.settle import Settled, SettledAs, settle
 from scriptorium.code.worktrees import prepare_worktree, ticket_worktree
@@ -188,13 +196,11 @@ class MergeQueue(Reconciler):
         if verdict.result is Result.RED:
             await self._hand_back(file, checks_failed(verdict))
             return False
-        if not await self._is_still_wanted(entry):
-            return False
-        return await self._land(file.id, ready.commit, evidence_for(ready.merged, verdict))
+        return await self._land(entry, ready, verdict)
 
-    async def _is_still_wanted(self, entry: QueueEntry) -> bool:
+    def _is_still_wanted(self, entry: QueueEntry) -> bool:
         """Look again before the base moves: checks may take half an hour, and a person the ticket away."""
-        snapshot = await self.world.plan.read()
+        snapshot = self.world.plan.repository.read()
         return snapshot.active == entry and snapshot.state_of(entry.ticket) is TicketState.IN_PROGRESS
 
     async def _verdict(self, file: TicketFile, merged: Merged, commit: Oid) -> Verdict | NoVerdict:
@@ -204,8 +210,8 @@ class MergeQueue(Reconciler):
         verdict = await self._run_checks(file, merged, commit)
         if isinstance(verdict, Verdict) and verdict.result is Result.RED:
             verdict = await self._run_checks(file, merged, commit)
-        if isinstance(verdict, Verdict):
-            await world.offload(partial(self._verdicts.put, verdict))
+        if isinstance(verdict, Verdict) and verdict.result is Result.RED:
+            await world.offload(partial(self._verdicts.put, verdict))  # a green one is put before it lands
         return verdict
 
     async def _run_checks(self, file: TicketFile, merged: Merged, commit: Oid) -> Verdict | NoVerdict:
@@ -223,10 +229,13 @@ class MergeQueue(Reconciler):
             reset_to_commit(project, path, commit)
         return path
 
-    async def _land(self, ticket: TicketId, commit: Oid, evidence: Evidence) -> bool:
-        world = self.world
-        landed = await world.offload(partial(land, world.project, world.branch, ticket, evidence, commit))
+    async def _land(self, entry: QueueEntry, ready: _Ready, verdict: Verdict) -> bool:
+        world, ticket = self.world, entry.ticket
+        landed = await world.offload(partial(self._land_if_wanted, entry, ready, verdict))
         match landed:
+            case None:
+                await world.plan.read()  # tells everybody what a person has changed
+                return False
             case Landed():
                 world.conditions.set_blocked(None)
                 self._base.mark_green(landed.commit)
@@ -240,6 +249,14 @@ class MergeQueue(Reconciler):
                 return self._wait_for(ticket, landed.files)
             case _:
                 assert_never(landed)
+
+    def _land_if_wanted(self, entry: QueueEntry, ready: _Ready, verdict: Verdict) -> LandingOutcome | None:
+        if ready.known is None:
+            self._verdicts.put(verdict)
+        if not self._is_still_wanted(entry):
+            return None
+        evidence = evidence_for(ready.merged, verdict)
+        return land(self.world.project, self.world.branch, entry.ticket, evidence, ready.commit)
 
     def _wait_for(self, ticket: TicketId, files: tuple[str, ...]) -> bool:
         blocked = BlockedLanding(ticket, files)

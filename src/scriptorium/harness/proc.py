@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 MARK: Final = "SCRIPTORIUM_RUN"
 """The environment variable that every process of a run carries; its value is the run's id."""
@@ -57,7 +57,7 @@ def read_stat(pid: int) -> Stat | None:
 
 @frozen
 class Table:
-    """All processes that could be seen in one look, by pid.
+    """The processes that could be seen in one look, by pid.
 
     `torn` when one of them ended during the look: a child that it left meanwhile may be missing.
     """
@@ -66,12 +66,39 @@ class Table:
     torn: bool
 
 
-def scan() -> Table:
-    """All processes that can be seen now. About 10 µs each."""
-    # A Path for each process would cost more than reading it.
-    pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
-    found = {pid: stat for pid in pids if (stat := read_stat(pid)) is not None}
-    return Table(found, torn=len(found) < len(pids))
+@define(eq=False)
+class Scanner:
+    """Looks at all processes, and reads those anew that are not known to be older than what is looked for.
+
+    A process is recognised by its pid and the number of its folder's inode in /proc, which the kernel gives
+    out anew for every process: when each was started is read once. That is most of the cost of a look.
+    """
+
+    _started: dict[tuple[int, int], int] = field(factory=dict)
+
+    def scan(self, since: int = 0) -> Table:
+        """The processes that were started at `since` (ticks since boot) or later, and this one."""
+        own = os.getpid()
+        started: dict[tuple[int, int], int] = {}
+        found: dict[int, Stat] = {}
+        torn = False
+        # Not with pathlib: a Path for each process would cost more than reading it.
+        with os.scandir("/proc") as entries:
+            keys = [(int(entry.name), entry.inode()) for entry in entries if entry.name.isdecimal()]
+        for key in keys:
+            pid = key[0]
+            start_time = self._started.get(key)
+            if start_time is None or start_time >= since or pid == own:
+                stat = read_stat(pid)
+                if stat is None:
+                    torn = True
+                    continue
+                start_time = stat.start_time
+                if start_time >= since or pid == own:
+                    found[pid] = stat
+            started[key] = start_time
+        self._started = started
+        return Table(found, torn)
 
 
 class Marked(Enum):
@@ -118,7 +145,7 @@ def _environment(pid: int) -> bytes:
         return _read(f"/proc/{pid}/environ")
     except ProcessLookupError:
         # The first thread has ended and shows nothing any more; a thread that lives on shows it still.
-        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - see scan
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - see Scanner
             with suppress(ProcessLookupError):
                 return _read(f"/proc/{pid}/task/{thread}/environ")
         raise

@@ -20,7 +20,7 @@ import trio
 from attrs import define, field
 
 from scriptorium.harness.membership import Clues, ProcessId, members, unclaimed_orphans
-from scriptorium.harness.proc import Marked, Stat, ancestors, read_mark, read_stat, scan
+from scriptorium.harness.proc import Marked, Scanner, Stat, Table, ancestors, read_mark, read_stat
 
 _PR_SET_CHILD_SUBREAPER: Final = 36  # from linux/prctl.h
 
@@ -42,6 +42,7 @@ class Registry:
     """
 
     adopts_orphans: bool = False
+    _scanner: Scanner = field(factory=Scanner)
     _live: dict[RunTree, int] = field(factory=dict)
     _since: int | None = None
 
@@ -56,6 +57,11 @@ class Registry:
             yield
         finally:
             del self._live[tree]
+
+    def scan(self, tree: RunTree) -> Table:
+        """All processes that may be this run's, or an orphan's of one that is over."""
+        since = tree.not_before if self._since is None else min(self._since, tree.not_before)
+        return self._scanner.scan(since)
 
     def spared(self, tree: RunTree) -> set[int]:
         """The first processes of all other runs."""
@@ -89,7 +95,7 @@ class RunTree:
 
     def look(self) -> dict[int, Stat]:
         """The members now. Remembers them, so that one that hides later is still known."""
-        return self._look(scan().stats)
+        return self._look(self.registry.scan(self).stats)
 
     def _look(self, table: dict[int, Stat]) -> dict[int, Stat]:
         own = os.getpid()
@@ -152,7 +158,7 @@ class RunTree:
 
     def strike(self) -> Blow:
         """Send SIGKILL to every member that is alive, and reap those that have ended."""
-        table = scan()
+        table = self.registry.scan(self)
         pidfds: list[int] = []
         self._unsettled = False
         found = self._look(table.stats)
