@@ -38,7 +38,7 @@ from scriptorium.code.capture import (
     snapshot_work,
 )
 from scriptorium.code.pins import pin_submitted, pin_work
-from scriptorium.code.repository import open_repository
+from scriptorium.code.repository import opened
 from scriptorium.code.worktrees import Prepared, prepare_worktree
 from scriptorium.harness.events import Usage
 from scriptorium.harness.interface import AgentOutcome
@@ -217,11 +217,11 @@ class Agent(Actor[AgentMessage]):
         """What the worktree holds, pinned and on the ticket's branch; or the submission that it is again."""
         if tip is None:
             raise SubmissionRefused(f"the base branch {self._world.branch} has no commit any more")
-        project = self._world.project
+        project = opened(self._world.project)
         captured = capture(project, attempt.prepared.path, self._id, tip)
         if attempt.accepted is not None and captured.tree == attempt.accepted.tree:
             return attempt.accepted
-        pin_submitted(open_repository(project), self._id, captured.commit)
+        pin_submitted(project.repo, self._id, captured.commit)
         advance_branch(project, self._id, captured.commit)
         return captured
 
@@ -286,11 +286,11 @@ class Agent(Actor[AgentMessage]):
 
     def _pin_rest(self, attempt: _Attempt, tip: Oid | None) -> tuple[str, ...]:
         """Pin what the worktree holds beyond the submission; names the files that were not submitted."""
-        project = self._world.project
+        project = opened(self._world.project)
         rest = snapshot_work(project, attempt.prepared.path, self._id, base=tip)
         if rest is None or (attempt.accepted is not None and rest.tree == attempt.accepted.tree):
             return ()
-        pin_work(open_repository(project), self._id, rest.commit)
+        pin_work(project.repo, self._id, rest.commit)
         return rest.files if attempt.accepted is not None else ()
 
     async def _hand_back(self, file: TicketFile, step: NextStep, outcome: AgentOutcome) -> None:

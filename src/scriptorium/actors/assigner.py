@@ -26,7 +26,7 @@ from scriptorium.actors.tidying import decide_tidying
 from scriptorium.actors.world import View, World
 from scriptorium.code.landing import tidy_branch
 from scriptorium.code.pins import ticket_branches
-from scriptorium.code.repository import open_repository
+from scriptorium.code.repository import opened
 from scriptorium.code.worktrees import (
     WorktreeRow,
     list_worktrees,
@@ -180,19 +180,21 @@ class Assigner(Reconciler):
     def _tidy_branches(self, view: View) -> list[Trouble]:
         """Once: a crash between the removal of a worktree and of its branch leaves the branch."""
         troubles: list[Trouble] = []
-        for ticket in ticket_branches(open_repository(self.world.project)):
+        project = opened(self.world.project)
+        for ticket in ticket_branches(project.repo):
             if view.tip is None or view.snapshot.state_of(ticket) is TicketState.IN_PROGRESS:
                 continue
             try:
-                tidy_branch(self.world.project, ticket, view.tip)
+                tidy_branch(project, ticket, view.tip)
             except (OSError, pygit2.GitError, RefError) as error:
                 troubles.append(Trouble(f"cannot look after the branch of ticket {ticket}: {error}"))
         return troubles
 
     def _remove(self, view: View, row: WorktreeRow) -> None:
+        project = opened(self.world.project)
         if view.tip is None or self.world.stopping.is_set():
-            remove_worktree(self.world.project, row.path, base=view.tip)
+            remove_worktree(project, row.path, base=view.tip)
         else:
-            retire_worktree(self.world.project, row.path, base=view.tip)
+            retire_worktree(project, row.path, base=view.tip)
         if row.ticket is not None and view.tip is not None:
-            tidy_branch(self.world.project, row.ticket, view.tip)
+            tidy_branch(project, row.ticket, view.tip)

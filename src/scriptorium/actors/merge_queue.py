@@ -35,6 +35,7 @@ from scriptorium.code.landing import (
     make_landing_commit,
 )
 from scriptorium.code.merge import AlreadyLanded, Conflicted, Merged, NothingToLand, merge
+from scriptorium.code.repository import opened
 from scriptorium.code.settle import Settled, SettledAs, settle
 from scriptorium.code.worktrees import prepare_worktree, ticket_worktree
 from scriptorium.plan.ids import Oid, TicketId
@@ -180,7 +181,7 @@ class MergeQueue(Reconciler):
     def _propose(
         self, entry: QueueEntry, file: TicketFile, tip: Oid
     ) -> _Ready | Conflicted | NothingToLand | AlreadyLanded:
-        project = self.world.project
+        project = opened(self.world.project)
         merged = merge(project, tip, entry.commit)
         if not isinstance(merged, Merged):
             return merged
@@ -220,7 +221,7 @@ class MergeQueue(Reconciler):
 
     def _checkout(self, file: TicketFile, merged: Merged, commit: Oid) -> Path:
         """The ticket's worktree, made anew if it is gone, reset to exactly what would land."""
-        project = self.world.project
+        project = opened(self.world.project)
         path = ticket_worktree(project, file.id, file.slug)
         try:
             reset_to_commit(project, path, commit)

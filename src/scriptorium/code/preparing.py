@@ -42,7 +42,7 @@ from scriptorium.code.registration import (
     registrations_of,
     shares_directory,
 )
-from scriptorium.code.repository import Project, branch_tip, open_repository
+from scriptorium.code.repository import Project, branch_tip, opened
 from scriptorium.code.spare import fill_from_spare
 from scriptorium.code.ticket_branch import is_held, ticket_branch
 from scriptorium.plan.ids import Oid, TicketId
@@ -110,7 +110,8 @@ def prepare_worktree(
         OSError, pygit2.GitError: a fault of the system, such as a full disk.
     """
     path = ticket_worktree(project, ticket, slug)
-    job = _Job(project, open_repository(project), ticket, path, base, merge_base)
+    project = opened(project)
+    job = _Job(project, project.repo, ticket, path, base, merge_base)
     make_parents(project)
     # Its processes are gone, so nobody holds a lock on the ticket's branch.
     (project.git_dir / f"{job.ref}.lock").unlink(missing_ok=True)

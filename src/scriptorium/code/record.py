@@ -13,7 +13,7 @@ from pygit2.enums import FileMode
 
 from scriptorium.code.blobs import BlobWriter, Unstorable
 from scriptorium.code.nofollow import open_folder, read_small
-from scriptorium.code.repository import Project
+from scriptorium.code.repository import Project, open_repository
 from scriptorium.code.scan import Entries, Entry, Scan, indexed_entries, outer_rules, scan, tree_entries
 from scriptorium.plan.ids import Oid
 
@@ -48,7 +48,7 @@ def record(project: Project, worktree: Path, own_dir: Path | None, commit: Oid |
     Raises:
         OSError: the worktree cannot be opened, or the disk is full.
     """
-    repo = pygit2.Repository(str(project.git_dir))
+    repo = open_repository(project)
     index = pygit2.Index()
     if commit is not None:
         index.read_tree(repo[commit].peel(pygit2.Tree))

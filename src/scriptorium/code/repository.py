@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 import pygit2
-from attrs import frozen
+from attrs import field, frozen
 from pygit2.enums import RepositoryOpenFlag
 
 from scriptorium.plan.ids import Oid
@@ -66,6 +66,12 @@ class Project:
     bare: bool
 
     @property
+    def entrance(self) -> Path:
+        """What leads to the repository and its checkout alike. With `core.worktree` the checkout need not know
+        its repository, and with a `.git` file the repository does not know its checkout."""
+        return self.root if os.path.lexists(self.root / ".git") else self.git_dir
+
+    @property
     def state_dir(self) -> Path:
         """Everything that scriptorium keeps outside git."""
         return self.root / STATE_DIR_NAME
@@ -79,6 +85,17 @@ class Project:
     def logs_dir(self) -> Path:
         """Logs of agents and checks."""
         return self.state_dir / "logs"
+
+
+@frozen
+class OpenProject(Project):
+    """A project with its repository opened once, for one piece of work in one thread.
+
+    Opening it, and finding its packs, is a good part of what a small step of git costs. Not to be kept: the
+    repository's settings are read when it is opened.
+    """
+
+    repo: pygit2.Repository = field(eq=False, repr=False)
 
 
 def discover(path: Path) -> Project:
@@ -160,10 +177,19 @@ def _why_unsupported(git_dir: Path, error: str) -> str:
     return f"{git_dir}: cannot be opened: {error}"
 
 
+def opened(project: Project) -> OpenProject:
+    """The project with its repository open, so that all that one piece of work calls shares it."""
+    return OpenProject(project.root, project.git_dir, project.bare, open_repository(project))
+
+
 def open_repository(project: Project) -> pygit2.Repository:
-    """Open the repository, cheaply; one per thread and task, as libgit2 objects are not shared."""
-    where = project.git_dir if project.bare else project.root
-    return _open(where, project.git_dir, RepositoryOpenFlag.NO_SEARCH)
+    """Open the repository; one per thread and piece of work, as libgit2 objects are not shared.
+
+    Of an `OpenProject`, its own.
+    """
+    if isinstance(project, OpenProject):
+        return project.repo
+    return _open(project.entrance, project.git_dir, RepositoryOpenFlag.NO_SEARCH)
 
 
 def ensure_state_dir(project: Project) -> Path:
