@@ -31,13 +31,14 @@ DEV_LIST = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["de
 
 TESTS := tests
 
-.PHONY: help setup test system-test integration-test check format requirements bench demo clean
+.PHONY: help setup test system-test soak integration-test check format requirements bench demo clean
 
 help:
 	@echo 'make setup             .venv with .venv/bin/scriptorium'
 	@echo 'make demo              a sample repository, from spec to landed code'
 	@echo 'make test              no network, no keys, no real agent'
 	@echo 'make system-test       whole processes, kills, signals, load'
+	@echo 'make soak              the system tests with many more kills, faults and processes: for hours'
 	@echo 'make integration-test  the real agent CLIs, against a model server on this machine'
 	@echo 'make check             format, lint, types, import rules, and make test'
 	@echo 'make requirements      the requirements with the tests that show them (STRICT=V1,CA to insist)'
@@ -83,6 +84,15 @@ $(VENV)/.codex: pyproject.toml $(VENV)/.ready
 	@$(INSTALL) --editable '.[codex]'
 	@touch $@
 
+# A program of its own, without node and without its installer. Without npm its tests are skipped.
+CLAUDE_CODE := @anthropic-ai/claude-code@2.1.330
+$(VENV)/.claude: Makefile $(VENV)/.ready
+	@if command -v npm >/dev/null; then \
+	  echo 'installing Claude Code into $(VENV)'; mkdir -p $(VENV)/claude; \
+	  npm install --loglevel=error --no-audit --no-fund --ignore-scripts --prefix $(VENV)/claude \
+	    $(CLAUDE_CODE) >/dev/null && touch $@; \
+	else echo 'npm is not there: the tests with Claude Code are skipped'; fi
+
 $(VENV)/.bench: pyproject.toml benchmarks/triotp.txt $(VENV)/.ready
 	@echo 'installing what the benchmarks measure against into $(VENV)'
 	@$(INSTALL) --editable '.[bench]'
@@ -102,7 +112,11 @@ test: $(VENV)/.dev
 system-test: $(VENV)/.dev
 	SCRIPTORIUM_SUITE=system $(PY) -m pytest tests/system $(ARGS)
 
-integration-test: $(VENV)/.dev $(VENV)/.codex
+# Each test has as long as the whole: what would hang stops at its own limit.
+soak: $(VENV)/.dev
+	SCRIPTORIUM_SOAK=1 $(PY) -m pytest tests/system -o timeout=86400 $(ARGS)
+
+integration-test: $(VENV)/.dev $(VENV)/.codex $(VENV)/.claude
 	SCRIPTORIUM_SUITE=integration $(PY) -m pytest tests/integration $(ARGS)
 
 check: $(VENV)/.dev

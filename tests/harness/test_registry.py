@@ -11,12 +11,13 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scriptorium import config_rules
 from scriptorium.harness.command import CommandHarness, NoCommandError
 from scriptorium.harness.events import HarnessEvent, Message, Transcript
 from scriptorium.harness.interface import AgentOutcome, AgentRequest, AgentRun, Command, Harness, run_agent
 from scriptorium.harness.process import OutcomeKind, ProcessRunner
 from scriptorium.harness.refusing import RefusingRunner, default_runner, refuse_all
-from scriptorium.harness.registry import HARNESSES, HarnessUnavailable, harness_for, route
+from scriptorium.harness.registry import HARNESSES, harness_for, route
 
 from .worlds import new_run_id
 
@@ -44,24 +45,12 @@ def test_a_harness_is_found_by_name_before_model() -> None:
     assert harness_for("command", "gpt-5").name == "command"
     assert harness_for(None, "gpt-5").name == "codex"
     assert harness_for(None).name == "codex"
+    assert harness_for(None, "claude-x").name == "claude-code"
+    assert harness_for(None, "some-other").name == "typoi"
 
 
-@pytest.mark.parametrize(
-    ("name", "model", "start"),
-    [
-        ("claude-code", None, 'the harness "claude-code" is not in this version'),
-        (None, "claude-x", 'the harness "claude-code" (for the model "claude-x") is not in this version'),
-    ],
-)
-def test_a_harness_that_is_not_there_is_said_with_those_that_are(
-    name: str | None, model: str | None, start: str
-) -> None:
-    with pytest.raises(HarnessUnavailable) as caught:
-        harness_for(name, model)
-    assert str(caught.value) == (
-        f"{start} of scriptorium, which has codex and command:"
-        " set agents.<role>.harness or agents.<role>.model in scriptorium.json"
-    )
+def test_the_config_knows_just_these() -> None:
+    assert set(HARNESSES) == set(config_rules.HARNESSES)
 
 
 # ---------------------------------------------------------------- what every harness does
@@ -100,6 +89,20 @@ async def test_the_prompt_comes_on_standard_input_and_the_output_is_logged(
 async def test_the_last_message_is_the_file_s_when_there_is_one(tmp_path: Path, harness: Harness) -> None:
     outcome = await run(tmp_path, harness, f"cat >/dev/null; echo '  I did it.  ' > {tmp_path}/last.md")
     assert outcome.last_message == "I did it."
+
+
+@pytest.mark.req("CA-05")
+async def test_a_last_message_that_the_program_only_printed_is_put_into_the_file(tmp_path: Path) -> None:
+    outcome = await run(tmp_path, CommandHarness(), "echo first; echo 'I did it.'")
+    assert outcome.last_message == "I did it."
+    assert (tmp_path / "last.md").read_text() == "I did it.\n"
+
+
+async def test_what_an_agent_put_in_the_file_s_place_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "last.md").symlink_to(tmp_path / "elsewhere")
+    outcome = await run(tmp_path, CommandHarness(), "echo hello")
+    assert outcome.last_message == "hello"
+    assert not (tmp_path / "elsewhere").exists()
 
 
 @harnesses

@@ -1,7 +1,7 @@
 """A model on loopback for the real CLIs: plays a script and records what it was sent. No network, no key.
 
-It speaks the OpenAI Responses API, as far as Codex uses it. What the model does is told in `Step`s and what
-it is asked is read into a `Conversation`; neither knows the wire, so another API is one more `Api`.
+It speaks the OpenAI Responses API, as far as Codex uses it; `messages_api.py` has Claude Code's. What the
+model does is told in `Step`s and what it is asked is read into a `Conversation`: neither knows the wire.
 """
 
 from __future__ import annotations
@@ -130,6 +130,9 @@ class Api(Protocol):
     def path(self) -> str:
         """Where questions are posted to."""
 
+    def aside(self, body: dict[str, Any]) -> Step | None:
+        """The answer to a question of the CLI's own, which is no part of the conversation; else None."""
+
     def read(self, body: dict[str, Any]) -> Conversation:
         """What a question asks."""
 
@@ -142,6 +145,10 @@ class ResponsesApi:
     """OpenAI's Responses API, as Codex 0.163 uses it: stateless, streamed, the whole history in `input`."""
 
     path: str = "/v1/responses"
+
+    def aside(self, body: dict[str, Any]) -> Step | None:
+        """See `Api`."""
+        return None
 
     def read(self, body: dict[str, Any]) -> Conversation:
         """See `Api`."""
@@ -251,6 +258,10 @@ class ModelServer:
         try:
             api = self._api(method, path)
             question = json.loads(body)
+            if (answer := api.aside(question)) is not None:
+                self._answers += 1
+                await _send_events(send, api.write(answer, self._answers))
+                return
             conversation = api.read(question)
             self.requests.append(Recorded(method, path, headers, question, conversation))
             step = _step(self.script(conversation), conversation)

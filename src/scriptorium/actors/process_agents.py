@@ -32,11 +32,7 @@ RUN_IS_OVER = SubmitAnswer(accepted=False, message="This run is over; nothing wa
 
 @define(eq=False)
 class ProcessAgents:
-    """Starts each agent through the process runner, and leads its submissions to whoever started it.
-
-    Making one raises `HarnessUnavailable` when the config asks for a harness that is not there, so that a
-    service does not find out after it has started.
-    """
+    """Starts each agent through the process runner, and leads its submissions to whoever started it."""
 
     project: Project
     config: Config

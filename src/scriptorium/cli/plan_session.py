@@ -10,11 +10,10 @@ import trio
 
 from scriptorium.actors.instance import AlreadyRunning
 from scriptorium.actors.planning_session import Answer, Exchange, PlanningFailed, ask_planner, open_desk
-from scriptorium.cli.failure import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED, Failure, printable
+from scriptorium.cli.failure import EXIT_FAILED, EXIT_INTERRUPTED, Failure, printable
 from scriptorium.cli.place import find_project, no_plan, read_config
 from scriptorium.code.repository import Project
 from scriptorium.config import Config
-from scriptorium.harness.registry import HarnessUnavailable
 from scriptorium.plan.repository import PlanMissing, PlanRepository
 from scriptorium.runtime import sole_error
 
@@ -119,10 +118,8 @@ def _answer(project: Project, config: Config, request: str, talk: Sequence[Excha
         return trio.run(_ask, project, config, request, talk)
     except BaseExceptionGroup as group:
         error = sole_error(group)
-    except (AlreadyRunning, PlanningFailed, PlanMissing, HarnessUnavailable) as failure:
+    except (AlreadyRunning, PlanningFailed, PlanMissing) as failure:
         error = failure
-    if isinstance(error, HarnessUnavailable):
-        raise Failure(str(error), EXIT_CONFIG) from error
     if isinstance(error, AlreadyRunning | PlanningFailed | PlanMissing):
         raise Failure(str(error)) from error
     raise error

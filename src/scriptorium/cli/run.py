@@ -14,11 +14,10 @@ from scriptorium.actors import events as news
 from scriptorium.actors.instance import AlreadyRunning
 from scriptorium.actors.orchestrator import StopSwitch, run_orchestrator
 from scriptorium.actors.tree import Report
-from scriptorium.cli.failure import EXIT_CONFIG, EXIT_FAILED, Failure, printable
+from scriptorium.cli.failure import EXIT_FAILED, Failure, printable
 from scriptorium.cli.place import find_project, no_plan, read_config
 from scriptorium.cli.signals import gate
 from scriptorium.code.repository import RepositoryProblem
-from scriptorium.harness.registry import HarnessUnavailable
 from scriptorium.plan.repository import PlanMissing
 from scriptorium.runtime import (
     ChildCrashed,
@@ -47,8 +46,6 @@ def run(at: str, *, port: int | None, until_idle: bool) -> int:
         report = _in_trio(project.root, port, until_idle, level)
     except PlanMissing as error:
         raise no_plan(project) from error
-    except HarnessUnavailable as error:
-        raise Failure(str(error), EXIT_CONFIG) from error
     except (RepositoryProblem, AlreadyRunning, CannotListen) as error:
         raise Failure(str(error)) from error
     except SupervisorFailed as error:

@@ -25,6 +25,7 @@ from scriptorium.harness.events import (
     Unknown,
     UsageReported,
 )
+from scriptorium.harness.faults import provider_fault
 from scriptorium.harness.interface import AgentRequest, Command
 from scriptorium.harness.jsonl import JsonObject, count_of, object_of, parse_object, text_of
 
@@ -123,7 +124,7 @@ def _turn_completed(value: JsonObject) -> tuple[HarnessEvent, ...]:
 
 def _turn_failed(value: JsonObject) -> tuple[HarnessEvent, ...]:
     reason = text_of(object_of(value, "error"), "message")
-    return (Failed(reason or "the turn failed without a reason"),)
+    return (Failed(reason or "the turn failed without a reason", provider_fault(reason)),)
 
 
 def _error(value: JsonObject) -> tuple[HarnessEvent, ...]:

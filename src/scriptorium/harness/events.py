@@ -6,6 +6,7 @@ from typing import TypeAlias, assert_never
 
 from attrs import define, field, frozen
 
+from scriptorium.harness.faults import ProviderFault
 from scriptorium.harness.spec import Activity
 
 
@@ -42,10 +43,12 @@ class ToolClosed:
 
 @frozen
 class UsageReported:
-    """Tokens used by the session so far, earlier runs of a resumed session included."""
+    """Tokens used so far, and what they cost in US dollars if the CLI says so; see `Usage`."""
 
     tokens_in: int
     tokens_out: int
+    cost_usd: float | None = None
+    of_session: bool = True
 
 
 @frozen
@@ -62,9 +65,17 @@ class Notice:
 
 @frozen
 class Failed:
-    """The run has failed, and why."""
+    """The run has failed, and why; `fault` when the provider of the model did not do its part."""
 
     reason: str
+    fault: ProviderFault | None = None
+
+
+@frozen
+class LimitReached:
+    """The provider refuses more work until `resets_at`, in seconds since the epoch (None: not said)."""
+
+    resets_at: float | None = None
 
 
 @frozen
@@ -90,6 +101,7 @@ HarnessEvent: TypeAlias = (
     | TurnEnded
     | Notice
     | Failed
+    | LimitReached
     | Progress
     | Unknown
 )
@@ -97,14 +109,23 @@ HarnessEvent: TypeAlias = (
 
 @frozen
 class Usage:
-    """Tokens of a session; None when the CLI did not say."""
+    """Tokens, and US dollars; None when the CLI did not say.
+
+    `of_session`: of the whole session, earlier runs of a resumed one included; else of this run alone.
+    """
 
     tokens_in: int | None = None
     tokens_out: int | None = None
+    cost_usd: float | None = None
+    of_session: bool = True
 
     def since(self, before: Usage) -> Usage:
         """What was used after `before`, an earlier figure of the same session."""
-        return Usage(_less(self.tokens_in, before.tokens_in), _less(self.tokens_out, before.tokens_out))
+        if not self.of_session:
+            return self
+        return Usage(
+            _less(self.tokens_in, before.tokens_in), _less(self.tokens_out, before.tokens_out), self.cost_usd
+        )
 
 
 def _less(total: int | None, before: int | None) -> int | None:
@@ -119,6 +140,8 @@ class Transcript:
     last_message: str | None = None
     usage: Usage = field(factory=Usage)
     failure: str | None = None
+    fault: ProviderFault | None = None
+    resets_at: float | None = None
     unknown_lines: int = 0
     _open: set[str] = field(factory=set)
 
@@ -140,13 +163,16 @@ class Transcript:
                 self._open_call(call)
             case ToolClosed(call):
                 self._open.discard(call)
-            case UsageReported(tokens_in, tokens_out):
-                self.usage = Usage(tokens_in, tokens_out)
+            case UsageReported():
+                self.usage = Usage(event.tokens_in, event.tokens_out, event.cost_usd, event.of_session)
             case TurnEnded():
                 self._open.clear()
-            case Failed(reason):
-                self.failure = reason
+            case Failed(reason, fault):
+                self.failure, self.fault = reason, fault
                 self._open.clear()
+            case LimitReached(resets_at):
+                self.resets_at = resets_at
+                return False
             case Unknown():
                 self.unknown_lines += 1
             case Progress():

@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 
 from scriptorium.harness.environment import MCP_TOKEN
 from scriptorium.harness.events import HarnessEvent, Transcript, Unknown, Usage
+from scriptorium.harness.faults import ProviderFault
 from scriptorium.harness.output import mask
 from scriptorium.harness.process import Activity, OutcomeKind, ProcessOutcome, ProcessSpec, RunFacts, Runner
 from scriptorium.harness.spec import DEFAULT_LOG_LIMIT_BYTES
@@ -100,8 +101,8 @@ class AgentRun:
 class AgentOutcome:
     """How an agent's run ended, and what it said.
 
-    `failure` is what the CLI itself reported as the reason. `usage` counts the whole session, earlier runs
-    included where it was resumed. `unknown_lines` were not understood (they are in the log).
+    `failure` is what the CLI itself reported as the reason, and `fault` the provider's part in it, which may
+    be over at `resets_at` (seconds since the epoch). `unknown_lines` were not understood; the log has them.
     """
 
     process: ProcessOutcome
@@ -109,6 +110,8 @@ class AgentOutcome:
     session: str | None = None
     usage: Usage = field(factory=Usage)
     failure: str | None = None
+    fault: ProviderFault | None = None
+    resets_at: float | None = None
     unknown_lines: int = 0
 
     def describe(self) -> str:
@@ -155,13 +158,18 @@ async def run_agent(
     transcript = listener.transcript
     last_message = None
     if process.kind is not OutcomeKind.COULD_NOT_START:
-        last_message = _read_last_message(request.last_message, run.secrets) or transcript.last_message
+        last_message = _read_last_message(request.last_message, run.secrets)
+        if last_message is None and transcript.last_message:
+            last_message = transcript.last_message
+            _write_last_message(request.last_message, last_message)
     return AgentOutcome(
         process=process,
         last_message=last_message,
         session=transcript.session,
         usage=transcript.usage,
         failure=transcript.failure,
+        fault=transcript.fault,
+        resets_at=transcript.resets_at,
         unknown_lines=transcript.unknown_lines,
     )
 
@@ -186,6 +194,16 @@ class _Listener:
             return self.harness.parse(line)
         except Exception as error:  # one bad line must not end a run of hours
             return (Unknown(type(error).__name__),)
+
+
+def _write_last_message(path: Path, text: str) -> None:
+    """For a CLI that has no such file. The lines that it came from are masked already.
+
+    What is in the file's place stays: an agent may have put it there.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with suppress(OSError), open(os.open(path, flags, 0o600), "wb") as file:  # noqa: PTH123 - a descriptor
+        file.write(f"{text}\n".encode("utf-8", "replace"))
 
 
 def _read_last_message(path: Path, secrets: tuple[str, ...]) -> str | None:

@@ -36,3 +36,15 @@ def object_of(value: JsonObject, key: str) -> JsonObject:
     """The object at `key`, empty when there is none."""
     found = value.get(key)
     return found if isinstance(found, dict) else {}
+
+
+def number_of(value: JsonObject, key: str) -> float | None:
+    """The finite number at `key` that is not negative, else None."""
+    found = value.get(key)
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    try:
+        number = float(found)
+    except OverflowError:
+        return None
+    return number if 0 <= number < float("inf") else None

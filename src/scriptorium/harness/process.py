@@ -16,7 +16,7 @@ import trio
 from attrs import define, field, frozen
 
 from scriptorium.harness.child import Child, Launch, Launcher, Pending
-from scriptorium.harness.membership import ProcessId
+from scriptorium.harness.leftover import believed_leader
 from scriptorium.harness.posix import PosixLauncher
 from scriptorium.harness.proc import MARK, boot_id
 from scriptorium.harness.records import (
@@ -203,9 +203,7 @@ class ProcessRunner:
     async def _end_left_over(self, record: RunRecord) -> DeadRun:
         if record.boot != boot_id():
             return DeadRun(record, killed=0, all_gone=True)
-        leader = None
-        if record.pid is not None and record.start_time is not None:
-            leader = ProcessId(record.pid, record.start_time)
+        leader = believed_leader(self.runs_dir, record)
         with trio.move_on_after(KILL_SECONDS):
             killed = await self.launcher.end_left_over(record.run_id, leader)
             return DeadRun(record, killed, all_gone=True)

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from scriptorium.harness.claude_code import ClaudeCodeHarness
 from scriptorium.harness.codex import CodexHarness
 from scriptorium.harness.command import CommandHarness
 from scriptorium.harness.interface import Harness
+from scriptorium.harness.typoi import TypoiHarness
 
 HARNESSES: Final[Mapping[str, Harness]] = MappingProxyType(
-    {harness.name: harness for harness in (CodexHarness(), CommandHarness())}
+    {
+        harness.name: harness
+        for harness in (CodexHarness(), ClaudeCodeHarness(), TypoiHarness(), CommandHarness())
+    }
 )
-
-
-class HarnessUnavailable(ValueError):
-    """The config leads to a harness that this version does not have; the message names those there are."""
 
 
 def route(model: str | None) -> str:
@@ -27,13 +28,5 @@ def route(model: str | None) -> str:
 
 
 def harness_for(name: str | None, model: str | None = None) -> Harness:
-    """The harness called `name`, or the one that `model` leads to when None. Raises `HarnessUnavailable`."""
-    wanted = name or route(model)
-    harness = HARNESSES.get(wanted)
-    if harness is not None:
-        return harness
-    cause = f' (for the model "{model}")' if name is None else ""
-    raise HarnessUnavailable(
-        f'the harness "{wanted}"{cause} is not in this version of scriptorium, which has'
-        f" {' and '.join(HARNESSES)}: set agents.<role>.harness or agents.<role>.model in scriptorium.json"
-    )
+    """The harness called `name`, as the config has checked it, or the one that `model` leads to when None."""
+    return HARNESSES[name or route(model)]
