@@ -36,6 +36,7 @@ EVERY_KEY: dict[str, Any] = {
             "hardTimeout": "90m",
             "noOutputTimeout": 30,
             "maxAttempts": 5,
+            "operatorTools": True,
         }
         for role in ("architect", "manager", "coding")
     },
@@ -102,6 +103,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         hard_timeout_seconds=5400,
         no_output_timeout_seconds=30,
         max_attempts=5,
+        operator_tools=True,
     )
     assert load_config(written(tmp_path, EVERY_KEY)) == Config(
         agents=Agents(agent, agent, agent),
@@ -166,6 +168,7 @@ RIGHT: dict[str, tuple[object, ...]] = {
     "args": ([""],),
     "model": ("x\n",),
     "reasoningEffort": ("x\n",),
+    "operatorTools": (True,),
 }
 
 

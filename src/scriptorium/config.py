@@ -30,7 +30,8 @@ class AgentConfig:
 
     ``harness`` is None when the model's name decides it; ``model`` is None for the CLI's own default;
     ``command`` is the argv that starts the harness's program (None: its usual name on ``PATH``), ``args``
-    come after it; ``env`` names further variables to pass on.
+    come after it; ``env`` names further variables to pass on. ``operator_tools`` leaves on the MCP servers,
+    hooks and notifiers in the settings of the person that the CLI is logged in for.
     """
 
     harness: str | None = None
@@ -42,6 +43,7 @@ class AgentConfig:
     hard_timeout_seconds: float = 3600.0
     no_output_timeout_seconds: float = 600.0
     max_attempts: int = 3
+    operator_tools: bool = False
 
 
 @final

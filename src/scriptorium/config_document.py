@@ -87,6 +87,7 @@ _KEYS: dict[type[Any], dict[str, _Key]] = {
         "hard_timeout_seconds": _Key("hardTimeout", rules.duration),
         "no_output_timeout_seconds": _Key("noOutputTimeout", rules.duration),
         "max_attempts": _Key("maxAttempts", rules.whole(1, 1000)),
+        "operator_tools": _Key("operatorTools", rules.yes_or_no),
     },
     _Endpoints: {"local": _Key("local", rules.endpoint)},
     _Concurrency: {"max_agents": _Key("maxAgents", rules.whole(1, 256))},

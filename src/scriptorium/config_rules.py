@@ -94,6 +94,13 @@ def duration(value: object) -> float:
     return seconds
 
 
+def yes_or_no(value: object) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise refuse("true or false", value)
+    return value
+
+
 def _listed(value: object, wanted: str, good: Callable[[object], bool]) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise refuse(f"a list of {wanted}", value)

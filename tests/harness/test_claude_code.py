@@ -80,9 +80,9 @@ def test_the_whole_command() -> None:
         "stream-json",
         "--verbose",
         "--dangerously-skip-permissions",
-        "--strict-mcp-config",
         "--mcp-config",
         json.dumps({"mcpServers": {"scriptorium": server}}),
+        "--strict-mcp-config",
         "--settings",
         '{"disableAllHooks": true}',
         "--model",
@@ -98,6 +98,7 @@ def test_what_is_not_asked_for_is_left_out() -> None:
     words = argv()
     assert words[0] == "claude"
     assert not {"--mcp-config", "--model", "--effort", "--resume"} & set(words)
+    assert not {"--strict-mcp-config", "--settings"} & set(argv(operator_tools=True))
     command = HARNESS.command(REQUEST, {})
     assert command.stdin.decode() == "Do it. é"
     assert command.unset == ("CLAUDECODE",)

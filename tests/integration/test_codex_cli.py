@@ -224,6 +224,20 @@ async def test_the_token_is_in_no_argument_and_in_no_log(world: World) -> None:
     assert request.mcp_token not in result.log.read_text()
 
 
+@pytest.mark.req("CA-03", "CA-09")
+@pytest.mark.parametrize("kept", [False, True])
+async def test_what_a_person_has_lent_codex_is_not_an_agent_s(world: World, kept: bool) -> None:
+    marks = {name: world.folder / name for name in ("notified", "served")}
+    (world.folder / "home" / "config.toml").write_text(
+        f'notify = ["touch", "{marks["notified"]}"]\n'
+        f'[mcp_servers.mine]\ncommand = "touch"\nargs = ["{marks["served"]}"]\n'
+    )
+    result = await world.run(evolve(world.request("run-1"), operator_tools=kept))
+    assert result.ok, result
+    assert {name: path.exists() for name, path in marks.items()} == dict.fromkeys(marks, kept)
+    assert len(world.inbox.taken) == 1
+
+
 @pytest.mark.req("CA-03")
 def test_codex_reads_the_mcp_settings_as_they_are_meant(tmp_path: Path) -> None:
     env = environment(tmp_path)

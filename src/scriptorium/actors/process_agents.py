@@ -108,6 +108,7 @@ class ProcessAgents:
             args=settings.args,
             mcp_url=mcp.url if mcp is not None else None,
             resume=job.resume,
+            operator_tools=settings.operator_tools,
         )
         harness = self._harnesses[job.role]
         run = AgentRun(

@@ -30,6 +30,7 @@ from scriptorium.harness.jsonl import JsonObject, count_of, number_of, object_of
 _SESSION: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NO_SIGN_OF_LIFE: Final = frozenset({"api_retry", "api_error", "status", "notification", "informational"})
 """Said also while the network is down: these feed no clock."""
+_WITHOUT_LENT_TOOLS: Final = ("--strict-mcp-config", "--settings", json.dumps({"disableAllHooks": True}))
 _SIGNS_OF_LIFE: Final = frozenset({"stream_event", "tool_progress", "tool_use_summary"})
 _NOTICES: Final = frozenset({"auth_status", "keep_alive", "prompt_suggestion", "files_persisted"})
 
@@ -39,7 +40,7 @@ class ClaudeCodeHarness:
     """Runs `claude` non-interactively. Its permission checks are off: the agent has its own worktree.
 
     The operator's settings hold (model, credentials, CLAUDE.md); their MCP servers and hooks do not, as an
-    agent must not act with tools that were lent to a person: `args` can bring them back.
+    agent that works alone must not act with tools that were meant for a person at the keyboard.
     """
 
     name: str = "claude-code"
@@ -55,10 +56,8 @@ class ClaudeCodeHarness:
             "stream-json",
             "--verbose",
             "--dangerously-skip-permissions",
-            "--strict-mcp-config",
             *_mcp(request),
-            "--settings",
-            json.dumps({"disableAllHooks": True}),
+            *(() if request.operator_tools else _WITHOUT_LENT_TOOLS),
             *(() if request.model is None else ("--model", request.model)),
             *(() if request.reasoning_effort is None else ("--effort", request.reasoning_effort)),
             *(() if request.resume is None else ("--resume", request.resume)),

@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import frozen
 
+from scriptorium.harness.codex_home import Setting, switched_off
 from scriptorium.harness.events import (
     Failed,
     HarnessEvent,
@@ -51,7 +52,7 @@ class CodexHarness:
         argv = (
             *program,
             *request.args,
-            *_settings(request),
+            *_settings(request, env),
             "exec",
             "--json",
             "--output-last-message",
@@ -89,8 +90,8 @@ def find_codex(env: Mapping[str, str]) -> str:
     return str(Path(bundled))
 
 
-def _settings(request: AgentRequest) -> tuple[str, ...]:
-    settings: list[tuple[str, str]] = []
+def _settings(request: AgentRequest, env: Mapping[str, str]) -> tuple[str, ...]:
+    settings: list[Setting] = [] if request.operator_tools else [*switched_off(env)]
     if request.reasoning_effort is not None:
         settings.append(("model_reasoning_effort", _toml(request.reasoning_effort)))
     if request.mcp_url is not None:

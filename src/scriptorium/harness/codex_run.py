@@ -40,6 +40,7 @@ class CodexRunRequest:
     command: tuple[str, ...] | None = None
     args: tuple[str, ...] = ()
     resume: str | None = None
+    operator_tools: bool = False
     mcp_url: str | None = None
     mcp_token: str | None = field(default=None, repr=False)
     env: Mapping[str, str] | None = field(default=None, repr=False)
@@ -103,6 +104,7 @@ async def run_codex(
             args=request.args,
             mcp_url=request.mcp_url,
             resume=request.resume,
+            operator_tools=request.operator_tools,
         ),
         AgentRun(
             run_id=request.run_id,

@@ -34,7 +34,8 @@ class AgentRequest:
 
     `command` is the argv that starts the CLI (None: its usual name), `args` more arguments after it.
     `last_message` is where the CLI is asked to put its answer. `mcp_url` is set when it gets tools; the token
-    is in its environment under the name `token_env`. `resume` is the session to go on with.
+    is in its environment under the name `token_env`. `resume` is the session to go on with. `operator_tools`
+    leaves on what the settings of the person have that the CLI is logged in for: MCP servers, hooks.
     """
 
     role: str
@@ -48,6 +49,7 @@ class AgentRequest:
     mcp_url: str | None = None
     token_env: str = MCP_TOKEN
     resume: str | None = None
+    operator_tools: bool = False
 
 
 @frozen

@@ -1,5 +1,5 @@
-"""Which process a dead service's run record means. The record lies where agents can write: it is believed only
-where something bears it out that an agent could not have made up.
+"""Which process a dead service's run record means. The record lies where agents can write: it is believed
+only where something bears it out that an agent could not have made up.
 """
 
 from __future__ import annotations
