@@ -3,11 +3,14 @@
 Started under the `command` harness as `python scripted.py SCRIPT`. The script names the areas, the tickets of
 each area, and for each ticket its acts: a list of steps for the first start, the second, and so on; the last
 list also serves every later start. All that happens is written, a JSON object a line, to `events.jsonl`
-beside the script, which is where the tests look. Steps that wait, wait for a file, and not for ever.
+beside the script, which is where the tests look when the bell rings. What waits, waits for a lock or a pipe,
+and not for ever.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import re
@@ -16,13 +19,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from scriptorium.server.client import SubmitFailed, submit_pr
 
-WAIT_SECONDS = 120.0
+WAIT_SECONDS = 120
 _TICKET = re.compile(r"^## The ticket: \d{4,} (\S+)$", re.MULTILINE)
 
 Step = list[Any]
@@ -60,7 +63,7 @@ class Agent:
                 return number
 
     def tell(self, event: str, **facts: object) -> None:
-        """Append one line, in one write, so that the lines of several agents do not mix."""
+        """Append one line, in one write, so that the lines of several agents do not mix; then ring."""
         line = {
             "event": event,
             "role": self.role,
@@ -76,6 +79,14 @@ class Agent:
             os.write(fd, (json.dumps(line) + "\n").encode())
         finally:
             os.close(fd)
+        self.ring()
+
+    def ring(self) -> None:
+        """Have whoever listens look at what there is now."""
+        with contextlib.suppress(OSError):  # nobody does, or there is enough to hear already
+            bell = os.open(self.aside / "bell", os.O_WRONLY | os.O_NONBLOCK)
+            os.write(bell, b".")
+            os.close(bell)
 
     # ---- the roles
 
@@ -136,23 +147,38 @@ class Agent:
     def touch(self, name: str) -> None:
         """Make a file beside the script."""
         (self.aside / name).touch()
-
-    def wait_for(self, name: str) -> None:
-        """Wait until a file beside the script is there."""
-        wait_until((self.aside / name).exists, name)
+        self.ring()
 
     def hold(self, name: str) -> None:
-        """Say that it is held under this name, then wait to be let go."""
+        """Say that it is held at this gate, then wait until nobody has the gate locked."""
         self.touch(f"{name}.held")
         self.tell("held", gate=name)
-        self.wait_for(f"{name}.go")
+        gate = os.open(self.aside / f"{name}.gate", os.O_RDONLY)
+        with not_for_ever(f"the gate {name}"):
+            fcntl.flock(gate, fcntl.LOCK_SH)
+        os.close(gate)
 
     def together(self, count: int) -> None:
-        """Wait until so many agents with this step are at it at once."""
-        folder = self.aside / "together"
+        """Wait until so many agents with this step have come to it.
+
+        Whoever makes it as many writes a byte for each of the others into a pipe that all of them hold open.
+        """
+        folder = self.aside / f"together-{count}"
         folder.mkdir(exist_ok=True)
-        (folder / self.name).touch()
-        wait_until(lambda: len(list(folder.iterdir())) >= count, f"{count} together")
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(folder / ".pipe")
+        pipe = os.open(folder / ".pipe", os.O_RDWR)
+        with not_for_ever(f"{count} together"):
+            fcntl.flock(pipe, fcntl.LOCK_EX)  # one at a time comes and counts
+            before = len(list(folder.iterdir())) - 1
+            (folder / self.name).touch()
+            there = len(list(folder.iterdir())) - 1
+            fcntl.flock(pipe, fcntl.LOCK_UN)
+            if there < count:
+                os.read(pipe, 1)
+            elif before < count:
+                os.write(pipe, b"." * (count - 1))
+        os.close(pipe)
 
     def ignore_term(self) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -177,16 +203,21 @@ class Agent:
 
     def leave_daemon(self, name: str) -> None:
         """A double fork with a session of its own, which outlives its parents and holds the pipe open."""
+        until_ready, ready = os.pipe()
         if (first := os.fork()) == 0:
             os.setsid()
             if os.fork() == 0:
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 (self.aside / f"{name}.pid").write_text(str(os.getpid()))
+                os.close(ready)
                 while True:
                     signal.pause()
             os._exit(0)
+        os.close(ready)
         os.waitpid(first, 0)
-        wait_until(lambda: bool(_text(self.aside / f"{name}.pid")), name)
+        os.read(until_ready, 1)  # nothing comes but the end, when the last of the two has closed it
+        os.close(until_ready)
+        self.ring()
 
     def remove(self, path: str) -> None:
         target = Path(path)
@@ -232,17 +263,17 @@ STEPS: dict[str, Callable[..., None]] = {
 }
 
 
-def _text(path: Path) -> str:
-    return path.read_text() if path.exists() else ""
+@contextlib.contextmanager
+def not_for_ever(what: str) -> Iterator[None]:
+    """End the agent when the block takes too long."""
 
+    def too_long(_number: int, _frame: object) -> None:
+        sys.exit(f"waited too long for {what}")
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Look again and again: a file gives no other sign. Ends the agent when it takes too long."""
-    last = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        if time.monotonic() > last:
-            sys.exit(f"waited too long for {what}")
-        time.sleep(0.01)
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(WAIT_SECONDS)
+    yield
+    signal.alarm(0)
 
 
 if __name__ == "__main__":

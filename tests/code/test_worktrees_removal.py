@@ -197,6 +197,20 @@ def test_a_link_in_its_place_is_unlinked(fixture: Fixture, tmp_path: Path) -> No
     assert list_worktrees(fixture.project) == ()
 
 
+def test_a_link_in_place_of_the_folder_of_tickets_is_not_followed(fixture: Fixture, tmp_path: Path) -> None:
+    path = _make(fixture)
+    precious = tmp_path / "precious"
+    path.parent.rename(precious)
+    path.parent.symlink_to(precious)
+
+    remove_worktree(fixture.project, path)
+
+    assert not path.parent.is_symlink()
+    assert list(path.parent.iterdir()) == []
+    assert (precious / path.name / "README.md").is_file()
+    assert list_worktrees(fixture.project) == ()
+
+
 def test_only_places_of_scriptorium_are_removed(fixture: Fixture, tmp_path: Path) -> None:
     for path in (tmp_path, fixture.root, fixture.project.worktrees_dir, fixture.project.state_dir / "logs"):
         with pytest.raises(ValueError, match="not one of scriptorium's"):

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
-from scriptorium.actors.merging import recheck_wait_seconds
+from scriptorium.actors.pause import Pause, resting
 from scriptorium.plan.ids import Oid, TicketId
-
-
-@frozen
-class _Wait:
-    tip: Oid
-    count: int
-    not_before: float
 
 
 @define
 class Postponed:
     """The tickets that wait like a base branch that is not green (*Verdicts*); times of the trio clock."""
 
-    _by_ticket: dict[TicketId, _Wait] = field(factory=dict)
+    _by_ticket: dict[TicketId, tuple[Oid, Pause]] = field(factory=dict)
 
     def add(self, ticket: TicketId, tip: Oid) -> float:
         """There was no verdict on this ticket merged with `tip`, once more. Returns the seconds to wait."""
-        before = self._by_ticket.get(ticket)
-        count = before.count + 1 if before is not None and before.tip == tip else 1
-        seconds = recheck_wait_seconds(count)
-        self._by_ticket[ticket] = _Wait(tip, count, trio.current_time() + seconds)
-        return seconds
+        merged_with, pause = self._by_ticket.get(ticket, (tip, Pause()))
+        if merged_with != tip:
+            pause = Pause()
+        self._by_ticket[ticket] = tip, pause
+        return pause.begin()
 
     def forget(self, ticket: TicketId) -> None:
         """There is an outcome."""
@@ -36,9 +28,4 @@ class Postponed:
 
     def resting(self, tip: Oid) -> dict[TicketId, float]:
         """Who waits, until when. A base branch that has moved to another tip ends every wait."""
-        now = trio.current_time()
-        return {
-            ticket: wait.not_before
-            for ticket, wait in self._by_ticket.items()
-            if wait.tip == tip and wait.not_before > now
-        }
+        return resting({ticket: pause for ticket, (at, pause) in self._by_ticket.items() if at == tip})

@@ -89,9 +89,16 @@ class BlobWriter:
     def _keep(self, data: bytes) -> str:
         """Store `data`, unless it is stored: libgit2 writes all of it to a new file before it looks."""
         oid = str(pygit2.hash(data))
+        place = self._project.git_dir / "objects" / oid[:2] / oid[2:]
+        if place.is_symlink():
+            # No git made it. libgit2 would touch whatever it leads to, and take that for the object.
+            with tempfile.TemporaryFile() as file:
+                file.write(data)
+                file.seek(0)
+                return write_loose_blob(self._project.git_dir, file.fileno(), len(data))
         try:
             # As git does when it finds what it was to write: clean-up goes by the age of what nothing names.
-            os.utime(self._project.git_dir / "objects" / oid[:2] / oid[2:])
+            os.utime(place, follow_symlinks=False)
         except OSError:
             return str(self._repo.create_blob(data))
         return oid

@@ -7,13 +7,15 @@ import os
 import re
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from scriptorium.code.pins import pin_work
 from scriptorium.code.registration import forget, is_real_folder, registrations_of
 from scriptorium.code.removal import TRASH_PREFIX, Trash, open_up
 from scriptorium.code.repository import Project, ensure_state_dir, open_repository
+from scriptorium.code.wholeness import again_if_vanished
 from scriptorium.code.work import snapshot_work
 from scriptorium.plan.ids import InvalidName, Oid, TicketId, parse_slug, parse_ticket_id
 
@@ -82,19 +84,17 @@ def pin_what_is_there(project: Project, path: Path, *, base: Oid | None = None) 
     ticket = ticket_of(project, path)
     if ticket is not None and is_real_folder(project, path):
         open_up(os.fsencode(path))
-        work = snapshot_work(project, path, ticket, base=base)
-        if work is not None:
-            pin_work(open_repository(project), ticket, work.commit)
+        again_if_vanished(partial(_pin, project, path, ticket, base))
 
 
-def _keep_nothing(path: Path, trash: Trash) -> None:
-    """What `discard` moves aside unless told otherwise."""
+def _pin(project: Project, path: Path, ticket: TicketId, base: Oid | None) -> None:
+    work = snapshot_work(project, path, ticket, base=base)
+    if work is not None:
+        pin_work(open_repository(project), ticket, work.commit)
 
 
-def discard(
-    project: Project, path: Path, *, move_aside: Callable[[Path, Trash], None] = _keep_nothing
-) -> None:
-    """Remove what is at one of scriptorium's places, unseen, but for what `move_aside` took from there.
+def discard(project: Project, path: Path) -> None:
+    """Remove what is at one of scriptorium's places, unseen.
 
     The folder goes at once, by a rename; a crash while its files are deleted leaves only trash, which the
     next call sweeps up.
@@ -102,11 +102,18 @@ def discard(
     if not is_real_folder(project, path.parent):
         make_parents(project)
     with clearing(project) as trash:
-        move_aside(path, trash)
-        if os.path.lexists(path):
-            trash.take(os.fsencode(path))
-        for registration in registrations_of(project, path):
-            forget(registration.own_dir)
+        discard_into(trash, project, path)
+
+
+def discard_into(trash: Trash, project: Project, path: Path) -> None:
+    """Have the trash, which is of `clearing`, take what is at a place, and git forget what was there.
+
+    The folder that the place is in must be a real one.
+    """
+    if os.path.lexists(path):
+        trash.take(os.fsencode(path))
+    for registration in registrations_of(project, path):
+        forget(registration.own_dir)
 
 
 @contextlib.contextmanager

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pygit2
 
 from scriptorium.code.exact import WorktreeBroken, refill
-from scriptorium.code.places import clearing, discard, pin_what_is_there, ticket_of
+from scriptorium.code.places import clearing, discard, discard_into, pin_what_is_there, ticket_of
 from scriptorium.code.registration import Registration, is_real_folder
 from scriptorium.code.removal import TRASH_PREFIX, Trash, open_up
 from scriptorium.code.repository import Project, open_repository
@@ -46,8 +45,10 @@ def retire_worktree(project: Project, path: Path, *, base: Oid) -> None:
     wanted = _tree(project, base)
     if wanted is None or ticket_of(project, path) is None or not is_real_folder(project, path):
         discard(project, path)
-    else:
-        discard(project, path, move_aside=partial(_put_away, project, wanted))
+        return
+    with clearing(project) as trash:
+        _put_away(project, wanted, path, trash)
+        discard_into(trash, project, path)
 
 
 def _tree(project: Project, commit: Oid) -> Folder | None:

@@ -110,13 +110,19 @@ def _assistant(value: JsonObject) -> Iterator[HarnessEvent]:
         if kind == "text":
             yield Message(text_of(block, "text")) if own else Progress(kind)
         elif kind in {"tool_use", "server_tool_use", "mcp_tool_use"}:
-            yield ToolOpened(text_of(block, "id"), text_of(block, "name"))
+            yield ToolOpened(text_of(block, "id"), text_of(block, "name"), _detail(object_of(block, "input")))
         elif kind.endswith("tool_result"):
             yield _result_of_tool(block)
         elif kind in {"thinking", "redacted_thinking"}:
             yield Progress(kind)
         else:
             yield Unknown(f"assistant {kind}")
+
+
+def _detail(given: JsonObject) -> str:
+    """What a tool is to do: the command, the file, or all that it was given."""
+    plain = next((text for key in ("command", "file_path") if (text := text_of(given, key))), "")
+    return plain or (json.dumps(given) if given else "")
 
 
 def _user(value: JsonObject) -> Iterator[HarnessEvent]:

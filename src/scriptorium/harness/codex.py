@@ -146,10 +146,28 @@ def _item(value: JsonObject) -> tuple[HarnessEvent, ...]:
 
 
 def _tool(kind: str, name: str, item: JsonObject) -> HarnessEvent:
-    call = text_of(item, "id")
+    call, detail = text_of(item, "id"), _detail(name, item)
     if kind == "item.completed":
-        return ToolClosed(call, name, failed=text_of(item, "status") == "failed")
-    return ToolOpened(call, name)
+        return ToolClosed(call, name, failed=text_of(item, "status") == "failed", detail=detail)
+    return ToolOpened(call, name, detail)
+
+
+def _detail(name: str, item: JsonObject) -> str:
+    match name:
+        case "command_execution":
+            return text_of(item, "command")
+        case "file_change":
+            changes = item.get("changes")
+            found = (
+                [change for change in changes if isinstance(change, dict)]
+                if isinstance(changes, list)
+                else []
+            )
+            return ", ".join(f"{text_of(change, 'kind')} {text_of(change, 'path')}" for change in found)
+        case "mcp_tool_call":
+            return f"{text_of(item, 'server')}.{text_of(item, 'tool')} {json.dumps(item.get('arguments'))}"
+        case _:
+            return text_of(item, "query")
 
 
 _READERS: Final[Mapping[str, Callable[[JsonObject], tuple[HarnessEvent, ...]]]] = {

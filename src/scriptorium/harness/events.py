@@ -26,10 +26,11 @@ class Message:
 
 @frozen
 class ToolOpened:
-    """A tool call begins: until it is closed, silence is normal."""
+    """A tool call begins: until it is closed, silence is normal. `detail` is what it is to do, for people."""
 
     call: str
     name: str
+    detail: str = field(default="", eq=False)
 
 
 @frozen
@@ -39,6 +40,7 @@ class ToolClosed:
     call: str
     name: str
     failed: bool = False
+    detail: str = field(default="", eq=False)
 
 
 @frozen

@@ -78,7 +78,7 @@ def _tool(value: JsonObject) -> HarnessEvent:
     if not call:
         return Progress("tool")
     if status in _OPEN:
-        return ToolOpened(call, name)
+        return ToolOpened(call, name, _text(value))
     return ToolClosed(call, name, failed=status in _FAILED)
 
 

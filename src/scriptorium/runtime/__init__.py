@@ -40,6 +40,7 @@ from scriptorium.runtime.overflow import Overflow
 from scriptorium.runtime.reasons import StopKind, StopReason
 from scriptorium.runtime.ref import Ref
 from scriptorium.runtime.restart import Backoff, Intensity, Restart, Strategy
+from scriptorium.runtime.summary import summary
 from scriptorium.runtime.supervisor import Supervisor
 from scriptorium.runtime.supervisor_events import IntensityWarning, SupervisorShutDown
 from scriptorium.runtime.supervisor_ref import SupervisorRef
@@ -113,6 +114,7 @@ __all__ = [
     "in_thread_unattended",
     "inline",
     "sole_error",
+    "summary",
     "trace_lines",
     "watch",
 ]

@@ -63,7 +63,7 @@ class Incarnation:
         self._cell.task = trio.lowlevel.current_task()
         current_cell.set(self._cell)
         try:
-            if not self._killed:
+            if not self._stopping:  # else it was told to before its first step: then it never starts
                 await self._live(self._spec.factory())
         except Exception as error:
             crash = sole_error(error)
@@ -87,7 +87,6 @@ class Incarnation:
             with self._work:
                 self._announce_start()
                 await self._serve(actor)
-            self._cell.state = ActorState.STOPPING
             return
         async with trio.open_nursery() as nursery:
             nursery.cancel_scope.shield = True
@@ -214,6 +213,10 @@ class Incarnation:
         """Cancel everything of it now, ``on_stop`` included; with ``hung``, that is its crash."""
         self._hung = self._hung or hung
         self._killed = True
+        # A handler that is not reached by the cancellation returns: no other message may be begun then, as
+        # its first checkpoint would cancel that one too, which may be for the next incarnation to handle.
+        self._drain_ends = -math.inf
+        self.finish()
         self._work.cancel()
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel()

@@ -10,8 +10,8 @@ from typing import Any, Self, TypedDict, Unpack, final
 
 from attrs import define, field, frozen
 
-from scriptorium.runtime import Crash, Delay, Ref, Verdict
-from scriptorium.testing.matching import brief, matches
+from scriptorium.runtime import Crash, Delay, Ref, Verdict, summary
+from scriptorium.testing.matching import matches
 from scriptorium.testing.virtual import run_random
 
 
@@ -37,7 +37,7 @@ class Injected:
     message: object
 
     def __str__(self) -> str:
-        return f"{self.kind.value} on its way to {self.actor}: {brief(self.message)}"
+        return f"{self.kind.value} on its way to {self.actor}: {summary(self.message)}"
 
 
 @frozen
@@ -108,7 +108,7 @@ class Faults:
         """Handling the message raises what ``error`` makes, or `InjectedFault`: a crash of the actor."""
 
         def verdict(message: object) -> Crash:
-            return Crash(InjectedFault(f"injected into {brief(message)}") if error is None else error())
+            return Crash(InjectedFault(f"injected into {summary(message)}") if error is None else error())
 
         self._add(ref, FaultKind.CRASH, what, verdict, when)
 

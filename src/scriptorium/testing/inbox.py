@@ -10,8 +10,16 @@ from typing import Any, TypeVar, overload
 import trio
 from attrs import field, frozen
 
-from scriptorium.runtime import Actor, ChildSpec, Context, EventStream, Subscription, Supervisor
-from scriptorium.testing.matching import brief, described, matches
+from scriptorium.runtime import (
+    Actor,
+    ChildSpec,
+    Context,
+    EventStream,
+    Subscription,
+    Supervisor,
+    summary,
+)
+from scriptorium.testing.matching import described, matches
 
 T = TypeVar("T")
 
@@ -69,7 +77,7 @@ class Inbox:
             )
         if not matches(what, message):
             raise AssertionError(
-                f"{self.name}: expected {described(what)}, but {brief(message)} came"
+                f"{self.name}: expected {described(what)}, but {summary(message)} came"
                 f"{self._history(self._taken - 1)}"
             )
         return message
@@ -84,7 +92,7 @@ class Inbox:
         message = await self._next(for_seconds)
         if message is not _NOTHING:
             raise AssertionError(
-                f"{self.name}: expected nothing for {for_seconds:g} s, but {brief(message)} came"
+                f"{self.name}: expected nothing for {for_seconds:g} s, but {summary(message)} came"
                 f"{self._history(self._taken - 1)}"
             )
 
@@ -105,7 +113,7 @@ class Inbox:
 
     def _history(self, count: int) -> str:
         before = self._received[:count][-_SHOWN:]
-        return f"; before that: {', '.join(map(brief, before))}" if before else ""
+        return f"; before that: {', '.join(map(summary, before))}" if before else ""
 
 
 _NOTHING = object()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import UnionType
 
-SHOWN_CHARACTERS = 200
+from scriptorium.runtime import summary
 
 
 def matches(pattern: object, message: object) -> bool:
@@ -30,10 +30,4 @@ def described(pattern: object) -> str:
         return f"one of {pattern}"
     if callable(pattern):
         return f"a message that satisfies {getattr(pattern, '__name__', repr(pattern))}"
-    return brief(pattern)
-
-
-def brief(value: object) -> str:
-    """The value's repr, cut to `SHOWN_CHARACTERS`."""
-    text = repr(value)
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 3]}..."
+    return summary(pattern)

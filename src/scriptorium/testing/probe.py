@@ -9,9 +9,18 @@ from typing import Any, final
 import outcome
 from attrs import define, field
 
-from scriptorium.runtime import Actor, Backoff, ChildSpec, Context, Intensity, Ref, Request, Supervisor
+from scriptorium.runtime import (
+    Actor,
+    Backoff,
+    ChildSpec,
+    Context,
+    Intensity,
+    Ref,
+    Request,
+    Supervisor,
+    summary,
+)
 from scriptorium.testing.inbox import Inbox
-from scriptorium.testing.matching import brief
 
 REQUESTS_OPEN = 10_000
 """Requests that a probe can owe a reply at once."""
@@ -70,9 +79,9 @@ class Probe(Inbox):
                 owed.answer = answer
                 self._life.take_back()
                 return
-        open_ones = ", ".join(brief(owed.request) for owed in self._owed if owed.answer is None)
+        open_ones = ", ".join(summary(owed.request) for owed in self._owed if owed.answer is None)
         raise AssertionError(
-            f"{self.name}: {brief(request)} is no request that waits for a reply; "
+            f"{self.name}: {summary(request)} is no request that waits for a reply; "
             f"those are: {open_ones or 'none'}"
         )
 
