@@ -46,7 +46,7 @@ EVERY_KEY: dict[str, Any] = {
     "checkTimeout": "10m",
     "checkEnv": ["DATABASE_URL"],
     "concurrency": {"maxAgents": 8},
-    "tickets": {"maxReopens": 0},
+    "tickets": {"maxReopens": 0, "maxRuns": 7, "maxTime": "2h", "maxTokens": 1000},
     "stopGrace": 2.5,
     "logLevel": "debug",
 }
@@ -116,6 +116,9 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         check_env=("DATABASE_URL",),
         max_agents=8,
         max_reopens=0,
+        max_runs=7,
+        max_time_seconds=7200,
+        max_tokens=1000,
         stop_grace_seconds=2.5,
         log_level="debug",
     )
@@ -198,7 +201,8 @@ def test_a_section_that_is_no_object(path: str, value: object) -> None:
         ({"maxAgents": 4}, 'maxAgents: unknown key (did you mean "concurrency.maxAgents"?)'),
         ({"concurrency": {"maxagents": 4}}, 'concurrency.maxagents: unknown key (did you mean '
                                             '"concurrency.maxAgents"?)'),
-        ({"tickets": {"zzz": 4}}, "tickets.zzz: unknown key (the keys here are maxReopens)"),
+        ({"tickets": {"zzz": 4}}, "tickets.zzz: unknown key (the keys here are maxReopens, maxRuns, "
+         "maxTime, maxTokens)"),
         ({"agents": {"coding": {"harness": "codx"}}}, 'agents.coding.harness: must be one of codex, '
          'claude-code, typoi, command, not "codx" (did you mean "codex"?)'),
         ({"agents": {"manager": {"harness": "command"}}}, 'agents.manager.command: must be set when the '

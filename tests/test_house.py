@@ -61,6 +61,8 @@ def test_what_is_looked_at_often_imports_nothing_heavy(tmp_path: Path) -> None:
         "run --help",
     ):
         assert imported_by(*words.split(), cwd=tmp_path) == [], words
+    # Parsed by typer, which has pydantic read the options.
+    assert imported_by("check", "--fix", "--json", cwd=tmp_path) == ["pydantic"]
 
 
 def trees() -> Iterator[tuple[str, ast.AST]]:

@@ -64,6 +64,7 @@ class Config:
     ``endpoint_set`` tells a port that somebody asked for from the default, which may be replaced by any
     free one. ``checks`` is None when not set (``make test``, unless there is no makefile) and empty when
     somebody said on purpose that there is nothing to run; an entry is a shell command or an argv.
+    ``max_runs``, ``max_time_seconds`` and ``max_tokens`` are for all runs of one ticket's agents together.
     """
 
     agents: Agents = Agents()
@@ -76,6 +77,9 @@ class Config:
     check_env: tuple[str, ...] = ()
     max_agents: int = 4
     max_reopens: int = 3
+    max_runs: int = 100
+    max_time_seconds: float = 72 * 3600.0
+    max_tokens: int = 200_000_000
     stop_grace_seconds: float = 5.0
     log_level: str = "info"
 

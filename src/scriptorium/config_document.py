@@ -35,6 +35,9 @@ class _Concurrency:
 @attrs.frozen
 class _Tickets:
     max_reopens: int = Config().max_reopens
+    max_runs: int = Config().max_runs
+    max_time_seconds: float = Config().max_time_seconds
+    max_tokens: int = Config().max_tokens
 
 
 @final
@@ -91,7 +94,12 @@ _KEYS: dict[type[Any], dict[str, _Key]] = {
     },
     _Endpoints: {"local": _Key("local", rules.endpoint)},
     _Concurrency: {"max_agents": _Key("maxAgents", rules.whole(1, 256))},
-    _Tickets: {"max_reopens": _Key("maxReopens", rules.whole(0, 1000))},
+    _Tickets: {
+        "max_reopens": _Key("maxReopens", rules.whole(0, 1000)),
+        "max_runs": _Key("maxRuns", rules.whole(1, 100_000)),
+        "max_time_seconds": _Key("maxTime", rules.duration),
+        "max_tokens": _Key("maxTokens", rules.whole(1, 10**12)),
+    },
 }
 
 
@@ -124,6 +132,9 @@ def _config(document: _Document) -> Config:
         check_env=document.check_env,
         max_agents=document.concurrency.max_agents,
         max_reopens=document.tickets.max_reopens,
+        max_runs=document.tickets.max_runs,
+        max_time_seconds=document.tickets.max_time_seconds,
+        max_tokens=document.tickets.max_tokens,
         stop_grace_seconds=document.stop_grace_seconds,
         log_level=document.log_level,
     )

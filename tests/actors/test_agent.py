@@ -72,7 +72,7 @@ async def test_attempts_used_up_reopen_and_after_the_last_reopen_the_ticket_is_s
         ends(FAILED),
     ]
     report = await stage.run()
-    assert report.leftovers == ("0001 stuck: one",)
+    assert report.leftovers == ("0001 stuck: one (to try again: scriptorium unpark 0001)",)
     assert [events.describe(over) for over in stage.heard(events.AttemptOver)][:2] == [
         "0001 attempt 1 failed with exit code 1, see .scriptorium/logs/0001/1.jsonl",
         "0001 attempt 2 ended without a submission, see .scriptorium/logs/0001/2.jsonl",
@@ -116,7 +116,7 @@ async def test_an_agent_that_cannot_be_started_waits_without_a_place_and_needs_a
     stage.tickets(core=drafts("one"), docs=drafts("two"))
     stage.cast.coding["one"] = [broken]
     report = await stage.run()
-    assert report.leftovers == ("0001 stuck: one",)
+    assert report.leftovers == ("0001 stuck: one (to try again: scriptorium unpark 0001)",)
     assert [after - before for before, after in pairwise(at)] == pytest.approx([1, 2, 4, 8])
     assert stage.states() == {"one": "stuck", "two": "done"}
     (note,) = stage.file("one").ticket.reopens
@@ -311,7 +311,7 @@ async def test_an_agent_that_crashes_rests_and_after_five_times_a_person_looks(
     stage.cast.coding["one"] = [crash]
     with no_error_report():
         report = await stage.run()
-    assert report.leftovers == ("0001 stuck: one",)
+    assert report.leftovers == ("0001 stuck: one (to try again: scriptorium unpark 0001)",)
     assert [round(after - before) for before, after in pairwise(at)] == [2, 4, 8, 16]
     assert stage.states() == {"one": "stuck", "two": "done"}
     assert "failed 5 times in a row while running its agent" in stage.file("one").ticket.reopens[0].detail

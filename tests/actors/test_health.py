@@ -46,6 +46,21 @@ def test_who_listens_hears_each_change_once() -> None:
     assert [len(lines) for lines in heard] == [1, 2, 1]
 
 
+@pytest.mark.parametrize(
+    ("files", "way_out"),
+    [
+        (("README.md",), "commit, stash or move these, and it goes on by itself"),
+        (("README.md", ".git/index.lock"), "commit, stash or move these"),
+        ((".git/index.lock",), "if no git program is running there, remove it"),
+        ((".git/index",), "git update-index --no-split-index"),
+        (("/x/bare.git/worktrees/checkout/index",), "git sparse-checkout disable"),
+        (("docs/index",), "commit, stash or move these"),
+    ],
+)
+def test_what_is_in_the_way_of_a_landing_comes_with_the_way_out(files: tuple[str, ...], way_out: str) -> None:
+    assert way_out in Blocked(ONE, files).line()
+
+
 @pytest.mark.req("V1-28")
 def test_the_lines_are_written_for_status_in_one_step(tmp_path: Path) -> None:
     write_conditions(tmp_path, ["one"])
@@ -66,6 +81,9 @@ async def test_strikes_wait_longer_each_time_until_it_goes_well(autojump_clock: 
     assert (strikes.count(ONE), strikes.count(TWO)) == (4, 0)
     strikes.forget(ONE)
     assert strikes.count(ONE) == 0
+    for _ in range(100):
+        strikes.add(TWO)
+    assert strikes.resting() == {TWO: trio.current_time() + 60}
 
 
 async def test_what_cannot_be_checked_waits_until_its_time_or_until_the_base_moves(

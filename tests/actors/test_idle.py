@@ -47,7 +47,7 @@ def test_each_ticket_that_is_left_has_a_line_with_its_reason() -> None:
     )
     assert left(plan.queue(entry(1, 5))) == [
         "unreadable: tickets/open/0007-slug.md: " + plan.snapshot.problems[0].reason,
-        "0002 stuck: Title 2",
+        "0002 stuck: Title 2 (to try again: scriptorium unpark 0002)",
         "0003 waits for 0002 (stuck), 0009 (missing), 0004: Title 3",
         "0004 in progress: Title 4",
         "0005 in the merge queue: Title 5",

@@ -261,7 +261,7 @@ async def test_a_landing_that_fails_over_and_over_stops_no_other(
     began = trio.current_time()
     report = await stage.run(new=False)
     assert trio.current_time() - began == pytest.approx(2 + 4 + 8 + 16, abs=1)
-    assert report.leftovers == ("0001 stuck: one",)
+    assert report.leftovers == ("0001 stuck: one (to try again: scriptorium unpark 0001)",)
     assert stage.states() == {"one": "stuck", "two": "done"}
     assert "PlanBusy" in stage.file("one").ticket.reopens[0].detail
     stage.assert_sound()
@@ -301,7 +301,8 @@ async def test_an_entry_whose_ticket_a_person_moved_stops_no_other(
     stage.cast.coding["one"] = [moved_away]
     report = await stage.run()
     assert stage.states() == {"one": "stuck", "two": "done"}
-    assert any("remove the entry" in line for line in report.leftovers)
+    assert [line for line in report.leftovers if "queue" in line] == []
+    assert stage.snapshot.pending == ()  # the repair took it out
 
 
 @pytest.mark.parametrize("verdict", ["bad\n", None])
@@ -328,7 +329,10 @@ async def test_the_decision_is_made_again_when_somebody_else_was_faster(
     await stage.run()
     assert stage.states() == {"one": "stuck"}
     assert trio.current_time() - began < 5
-    assert len(stage.heard(events.Trouble)) == (0 if verdict is None else 1)
+    said = [trouble.what for trouble in stage.heard(events.Trouble)]
+    by_hand = [what for what in said if "was moved by hand, from in-progress to stuck" in what]
+    assert len(by_hand) == 1
+    assert len(said) == (1 if verdict is None else 2)
     assert stage.landed() == []
 
 

@@ -192,7 +192,8 @@ async def test_tickets_that_are_refused_are_asked_for_again_with_the_reasons_and
     assert "in a circle: a, b" in second
     assert stage.subjects("park") == ["park area core"]
     assert report.leftovers == (
-        "planning failed: area core gave no usable tickets (change areas/core.md to try again)",
+        "planning failed: area core gave no usable tickets"
+        " (to try again: change areas/core.md, or scriptorium unpark core)",
     )
     assert stage.snapshot.tickets == {}
     await stage.run()

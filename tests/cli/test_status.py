@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import subprocess
 from pathlib import Path
 
+import pygit2
 import pytest
 
 from scriptorium.cli import main
@@ -16,11 +16,12 @@ from scriptorium.code.evidence import Result, Verdict, VerdictStore, checks_key
 from scriptorium.code.repository import discover, open_repository
 from scriptorium.harness.proc import read_stat
 from scriptorium.harness.records import RunFacts, RunRecord, write_record, write_service_record
-from scriptorium.plan.ids import Oid
+from scriptorium.plan.ids import AreaName, Oid
 from scriptorium.plan.layout import TicketState
+from scriptorium.plan.transitions import ParkArea, ParkSpec, UpdateSpec
 
 from .conftest import Scriptorium
-from .planned import commit, move, plan_of
+from .planned import WHO, commit, move, plan_of
 from .test_init import contents, git
 
 pytestmark = pytest.mark.req("V1-29")
@@ -128,6 +129,7 @@ def test_the_text(planned: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "  Started: 2024-05-06T07:08:09Z",
         f"  PID: {os.getpid()}",
         "Merge Queue: 0004",
+        "Given up: 0003; to try one again: scriptorium unpark NAME (or --all)",
         f"Base: main at {tip(planned)[:12]}, green",
         f"Service: running, pid {record.pid}, http://127.0.0.1:8097",
         "landing blocked by a\\x1b.txt",
@@ -230,37 +232,60 @@ def test_a_base_that_cannot_be_told_is_said_and_fails_nothing(
 
 
 def test_files_that_are_none_of_the_plan_are_named(planned: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    index = {"GIT_INDEX_FILE": str(planned / "plan-index")}
-    environment = {**os.environ, **index, "GIT_AUTHOR_NAME": "P", "GIT_AUTHOR_EMAIL": "p@example.org",
-                   "GIT_COMMITTER_NAME": "P", "GIT_COMMITTER_EMAIL": "p@example.org"}  # fmt: skip
-
-    def by_hand(*words: str, given: str = "") -> str:
-        done = subprocess.run(
-            ["git", *words],
-            cwd=planned,
-            env=environment,
-            input=given,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.strip()
-
-    by_hand("read-tree", "scriptorium/plan")
-    blob = by_hand("hash-object", "-w", "--stdin", given="odd")
-    for path in ("tickets/open/notes.txt", "tickets/open/12-x.md", "queue/merge/active.md"):
-        by_hand("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
-    made = by_hand("commit-tree", "-p", "scriptorium/plan", "-m", "by hand", by_hand("write-tree"))
-    by_hand("update-ref", "refs/heads/scriptorium/plan", made)
+    names = ("tickets/open/notes.txt", "tickets/open/12-x.md", "queue/merge/active.md")
+    by_hand(planned, dict.fromkeys(names, b"odd"))
     shown = text(planned, capsys)
     assert shown[0] == "Open: 5"
     assert [
         line.partition(": ")[2].partition(": ")[0] for line in shown if line.startswith("Unreadable")
     ] == [
+        "queue/merge/active.md",
         "tickets/open/12-x.md",
         "tickets/open/notes.txt",
-        "queue/merge/active.md",
     ]
+
+
+def test_files_that_cannot_be_read_are_named_with_the_reason(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan_of(repo, 1)
+    bad = {
+        "spec.md": b"\xff",
+        "areas/docs.md": b"\xff",
+        "areas/.spec": b"?",
+        "tickets/.areas/core": b"?",
+        "tickets/open/0001-ticket-0.md": b"<<<<<<< HEAD\n",
+        "tickets/stuck/0007-x.md": b"",
+        "queue/merge/pending/0001-0001.md": b"",
+    }
+    by_hand(repo, bad)
+    shown = text(repo, capsys)
+    assert shown[:4] == ["Open: 1", "In Progress: 0", "Done: 0", "Stuck: 1"]
+    told = dict(line.split(": ", 2)[1:] for line in shown if line.startswith("Unreadable: "))
+    assert told.keys() == bad.keys()
+    assert told["tickets/open/0001-ticket-0.md"] == "it does not begin with a title (# …)"
+
+
+def by_hand(root: Path, files: dict[str, bytes]) -> None:
+    """A commit on the plan branch that follows no rule."""
+    git = pygit2.Repository(str(root))
+    tip = git.references["refs/heads/scriptorium/plan"].target
+    index = pygit2.Index()
+    index.read_tree(git[tip].peel(pygit2.Tree))
+    for path, content in files.items():
+        index.add(pygit2.IndexEntry(path, git.create_blob(content), pygit2.enums.FileMode.BLOB))
+    git.create_commit("refs/heads/scriptorium/plan", WHO, WHO, "by hand", index.write_tree(git), [tip])
+
+
+def test_what_planning_gave_up_is_named(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = plan_of(repo, 0)
+    by_hand(repo, {"areas/core.md": b"# Hard\n"})
+    core = plan.read().areas[AreaName("core")]
+    plan.commit(ParkArea(core.name, core.oid))
+    spec = plan.commit(UpdateSpec("# Too hard\n")).spec
+    assert spec is not None
+    plan.commit(ParkSpec(spec.oid))
+    assert "Given up: core, spec; to try one again: scriptorium unpark NAME (or --all)" in text(repo, capsys)
 
 
 def test_without_a_plan_it_says_what_to_do(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -171,6 +172,50 @@ def test_a_plan_with_names_that_lead_out_of_the_folder_is_exported_without_them(
     assert dict(made.exported) == {"spec.md": b"# Spec\n"}
     assert list(tmp_path.rglob("planted.txt")) == []
     assert "areas/link.md" not in export(git_dir, good, tmp_path / "scratch" / "two").exported
+
+
+def test_what_cannot_be_a_file_is_left_out_and_the_rest_is_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One planted name, or one object that is gone, must not end all planning."""
+    monkeypatch.setattr(scratch, "EXPORT_LIMIT_BYTES", 100)
+    git_dir = tmp_path / "repo.git"
+    repo = pygit2.init_repository(str(git_dir), bare=True)
+    blobs = {size: bytes.fromhex(str(repo.create_blob(b"x" * size))) for size in (1, 100, 101)}
+    no_tree = repo.odb.write(pygit2.enums.ObjectType.TREE, b"no tree\0at all")
+    deep = b"100644 deep.md\0" + blobs[1]
+    for _ in range(2_000):
+        deep = b"40000 deeper\0" + bytes.fromhex(str(repo.odb.write(pygit2.enums.ObjectType.TREE, deep)))
+    lines = [
+        b"100644 a\0" + blobs[1],
+        b"40000 a\0" + bytes.fromhex(str(repo.odb.write(pygit2.enums.ObjectType.TREE, deep))),
+        b"100644 absent.md\0" + b"\x11" * 20,
+        b"40000 absent\0" + b"\x11" * 20,
+        b"40000 damaged\0" + bytes.fromhex(str(no_tree)),
+        b"100644 just.md\0" + blobs[100],
+        b"100644 large.md\0" + blobs[101],
+        b"100644 %s.md\0" % (b"long" * 100) + blobs[1],
+        b"100644 \xff.md\0" + blobs[1],
+    ]
+    tree = repo.odb.write(pygit2.enums.ObjectType.TREE, b"".join(lines))
+    made = export(git_dir, commit(repo, str(tree)), tmp_path / "scratch" / "one")
+    assert set(made.exported) == {"a", "just.md", os.fsdecode(b"\xff.md")}
+    assert not read_back(made).changed
+
+
+def test_a_socket_is_not_read_and_a_large_file_that_was_exported_is(
+    made: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch, "FILE_LIMIT_BYTES", 5)
+    descriptor = os.open(made.root, os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"/proc/self/fd/{descriptor}/areas/socket.md")  # a path of any length
+    os.close(descriptor)
+    returned = read_back(made)
+    assert returned.odd == ("areas/socket.md",)
+    assert returned.files == made.exported
+    (made.root / "areas/core.md").write_bytes(b"x" * 11)
+    assert read_back(made).odd == ("areas/core.md", "areas/socket.md")
 
 
 @pytest.mark.slow

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
 from scriptorium.code.checkout import LOCK_MARK
-from scriptorium.code.landing import Blocked, Landed, finish_landing
+from scriptorium.code.landing import Blocked
 from scriptorium.code.locks import remove_stale_locks
 from scriptorium.code.pins import read_landings, set_landing
 from scriptorium.code.settle import Settled, SettledAs, settle
 from scriptorium.plan.ids import Oid, TicketId
-from tests.code import killed_landing
 from tests.code.landings import CHANGES, TICKET, Git, submit, try_landing
 
 if TYPE_CHECKING:
-    from scriptorium.code.evidence import Evidence
     from tests.code.conftest import Fixture
 
 Make: TypeAlias = "Callable[..., Fixture]"
@@ -50,144 +44,6 @@ def cut_short(fixture: Fixture, place: str, count: int = 1) -> tuple[Oid, Oid]:
     with pytest.raises(Stopped):
         try_landing(fixture, evidence, commit, stop_at(place, count))
     return evidence.base, commit
-
-
-def landing(fixture: Fixture, number: int, evidence: Evidence, commit: Oid) -> dict[str, object]:
-    """A landing that is to be killed at the step of that number."""
-    submission = evidence.submission
-    return {
-        "what": "land",
-        "root": str(fixture.root),
-        "number": number,
-        "submission": submission,
-        "commit": commit,
-    }
-
-
-def run_killed(work: Sequence[Mapping[str, object]]) -> None:
-    """Do each piece of work in a process that is killed with SIGKILL in the middle."""
-    path = os.pathsep.join(sys.path)
-    subprocess.run(
-        [sys.executable, str(killed_landing.__file__), *map(json.dumps, work)],
-        check=True,
-        env={**os.environ, "PYTHONPATH": path},
-        timeout=60,
-    )
-
-
-def steps_of(fixture: Fixture) -> list[str]:
-    """The names of the steps of a whole landing of `CHANGES`."""
-    evidence, commit = submit(fixture, CHANGES)
-    names: list[str] = []
-    assert try_landing(fixture, evidence, commit, names.append) == Landed(commit)
-    return names
-
-
-def with_users_work(fixture: Fixture, run_git: Git) -> None:
-    """Uncommitted work that no landing of `CHANGES` may touch."""
-    (fixture.root / "dirty").write_text("untracked\n")
-    (fixture.root / ".gitignore").write_text("*.log\n/build/\n# mine\n")
-    (fixture.root / "staged").write_text("staged\n")
-    run_git(fixture.root, "add", "staged")
-
-
-USERS_STATUS = " M .gitignore\nA  staged\n?? dirty\n"
-
-
-def assert_landed(fixture: Fixture, run_git: Git, commit: Oid) -> None:
-    assert fixture.tip() == commit
-    assert run_git(fixture.root, "status", "--porcelain") == USERS_STATUS
-    assert (fixture.root / "README.md").read_text() == "# Changed\n"
-    assert_tidy(fixture, run_git)
-
-
-def assert_tidy(fixture: Fixture, run_git: Git) -> None:
-    run_git(fixture.root, "fsck", "--strict")
-    names = [path.name for path in fixture.root.rglob("*")]
-    assert not [name for name in names if name.endswith((".lock", ".scriptorium-new"))]
-    staged = fixture.root / ".scriptorium" / "landing" / "tree"
-    assert not [path for path in staged.rglob("*") if not path.is_dir()]
-
-
-@pytest.mark.slow
-@pytest.mark.req("V1-25")
-def test_killed_at_each_step_of_a_landing(make: Make, run_git: Git) -> None:
-    names = steps_of(make("whole"))
-    assert names[:3] == ["locked", "landing-ref", "staged"]
-    assert names[-2:] == ["index", "base"]
-    killed: list[tuple[str, Fixture, Oid]] = []
-    work: list[dict[str, object]] = []
-    for number, name in enumerate(names, 1):
-        fixture = make(f"killed at {number}")
-        with_users_work(fixture, run_git)
-        evidence, commit = submit(fixture, CHANGES)
-        killed.append((name, fixture, commit))
-        work.append(landing(fixture, number, evidence, commit))
-    run_killed(work)
-    for name, fixture, commit in killed:
-        remove_stale_locks(fixture.project, "main")
-        settled = settle(fixture.project, "main")
-        if name == "locked":
-            assert settled == ()
-            assert run_git(fixture.root, "status", "--porcelain") == USERS_STATUS
-            assert_tidy(fixture, run_git)
-            continue
-        outcome = SettledAs.CONTAINED if name == "base" else SettledAs.FINISHED
-        assert settled == (Settled(TICKET, outcome, commit),)
-        assert_landed(fixture, run_git, commit)
-        assert settle(fixture.project, "main") == (Settled(TICKET, SettledAs.CONTAINED, commit),)
-        finish_landing(fixture.project, TICKET)
-        assert settle(fixture.project, "main") == ()
-
-
-@pytest.mark.slow
-def test_killed_again_at_each_step_of_settling(make: Make, run_git: Git) -> None:
-    whole = make("whole")
-    cut_short(whole, "placed", 2)
-    names: list[str] = []
-    settle(whole.project, "main", step=names.append)
-    assert names[-1] == "base"
-    killed: list[tuple[Fixture, Oid]] = []
-    work: list[dict[str, object]] = []
-    for number in range(1, len(names) + 1):
-        fixture = make(f"killed at {number}")
-        with_users_work(fixture, run_git)
-        _, commit = cut_short(fixture, "placed", 2)
-        killed.append((fixture, commit))
-        work.append({"what": "settle", "root": str(fixture.root), "number": number})
-    run_killed(work)
-    for fixture, commit in killed:
-        (settled,) = settle(fixture.project, "main")
-        assert settled.outcome in (SettledAs.FINISHED, SettledAs.CONTAINED)
-        assert_landed(fixture, run_git, commit)
-
-
-@pytest.mark.slow
-def test_killed_at_each_step_of_calling_off(make: Make, run_git: Git) -> None:
-    """The base moves to somebody else's commit when the files have moved already."""
-    names = steps_of(make("whole"))
-    first = names.index("index") + 1
-    killed: list[tuple[Fixture, Oid]] = []
-    work: list[dict[str, object]] = []
-    # Each file that moved goes back by a step of its own, then the index, then the landing ref.
-    for number in range(first, 2 * len(names) - 4):
-        fixture = make(f"killed at {number}")
-        with_users_work(fixture, run_git)
-        evidence, commit = submit(fixture, CHANGES)
-        moved = fixture.commit({"elsewhere": "x\n"}, parents=[fixture.tip()])
-        killed.append((fixture, moved))
-        work.append(landing(fixture, number, evidence, commit) | {"moved": moved})
-    run_killed(work)
-    for fixture, moved in killed:
-        remove_stale_locks(fixture.project, "main")
-        assert {settled.outcome for settled in settle(fixture.project, "main")} <= {SettledAs.CHECK_AGAIN}
-        assert fixture.tip() == moved
-        assert run_git(fixture.root, "status", "--porcelain") == (
-            " M .gitignore\nD  elsewhere\nA  staged\n?? dirty\n"
-        )
-        assert (fixture.root / "README.md").read_text() == "# Project\n"
-        assert_tidy(fixture, run_git)
-        assert read_landings(fixture.open()) == ()
 
 
 def test_nothing_to_settle(fixture: Fixture) -> None:

@@ -55,6 +55,18 @@ def test_an_edit_that_would_break_the_plan_is_not_committed(plan: Plan, name: st
 
 
 @pytest.mark.req("V1-32")
+def test_a_ticket_does_not_leave_its_entry_in_the_queue_behind(plan: Plan) -> None:
+    ticket = plan.with_ticket()
+    plan.assign(ticket)
+    before = plan.enqueue(ticket)
+    path = before.tickets[ticket].path
+    text = before.tickets[ticket].ticket.text
+    with pytest.raises(InvariantBroken, match="is open, not in progress"):
+        plan.repository.commit(RawEdit(MESSAGE, {ONE: text}, frozenset({path})))
+    assert plan.repository.read() is before
+
+
+@pytest.mark.req("V1-32")
 def test_what_was_broken_before_stops_no_other_work(plan: Plan) -> None:
     plan.areas(CORE)
     plan.tickets(one=draft_text("One"), two=draft_text("Two"))

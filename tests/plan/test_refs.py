@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +35,21 @@ class FailsAfterTheFact:
     def __init__(self, repo: pygit2.Repository) -> None:
         self._repo = repo
 
+    def __contains__(self, oid: Oid) -> bool:
+        return oid in self._repo
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Any]:
+        with self._repo.transaction() as transaction:
+            yield transaction
+        raise OSError("could not fsync the parent directory")
+
     def lookup_reference(self, name: str) -> Any:
         repo = self._repo
 
         class Reference:
             type = repo.lookup_reference(name).type
             target = repo.lookup_reference(name).target
-
-            def set_target(self, *arguments: Any) -> None:
-                repo.lookup_reference(name).set_target(*arguments)
-                raise OSError("could not fsync the parent directory")
 
             def delete(self) -> None:
                 repo.lookup_reference(name).delete()
@@ -109,6 +116,8 @@ def test_an_error_after_the_ref_moved_is_no_failure(repo: pygit2.Repository, com
     failing: Any = FailsAfterTheFact(repo)
     compare_and_swap(failing, NAME, new=commits[1], old=commits[0])
     assert read_ref(repo, NAME) == commits[1]
+    delete_ref(failing, NAME, old=commits[1])
+    assert read_ref(repo, NAME) is None
 
 
 def test_a_refusal_is_no_success_though_another_wrote_the_same(
@@ -116,33 +125,47 @@ def test_a_refusal_is_no_success_though_another_wrote_the_same(
 ) -> None:
     compare_and_swap(repo, NAME, new=commits[0], old=None)
 
-    class Refuses:
-        """Between the look and the lock another writer moves the ref, to the very same commit."""
+    def another_is_faster() -> bool:
+        repo.lookup_reference(NAME).set_target(commits[1], "another")
+        return True
 
-        def lookup_reference(self, name: str) -> Any:
-            reference = repo.lookup_reference(name)
-
-            class Reference:
-                type, target = reference.type, reference.target
-
-                def set_target(self, new: Oid, message: str) -> None:
-                    repo.lookup_reference(name).set_target(new, message)
-                    reference.set_target(new, message)
-
-            return Reference()
-
-    refusing: Any = Refuses()
     with pytest.raises(RefMoved) as moved:
-        compare_and_swap(refusing, NAME, new=commits[1], old=commits[0])
+        compare_and_swap(repo, NAME, new=commits[1], old=commits[0], is_there=another_is_faster)
     assert (moved.value.tip, moved.value.in_doubt) == (commits[1], False)
+
+
+def test_the_ref_is_compared_under_its_lock(repo: pygit2.Repository, commits: list[Oid]) -> None:
+    """Nobody can move it between the look and the write."""
+    compare_and_swap(repo, NAME, new=commits[0], old=None)
+    seen: list[bool] = []
+
+    class Watched:
+        def __init__(self) -> None:
+            self.transaction = repo.transaction
+            self.path = repo.path
+
+        def lookup_reference(self, name: str) -> pygit2.Reference:
+            seen.append(Path(repo.path, f"{NAME}.lock").exists())
+            return repo.lookup_reference(name)
+
+    watched: Any = Watched()
+    compare_and_swap(watched, NAME, new=commits[1], old=commits[0], is_there=lambda: True)
+    assert seen
+    assert all(seen)
+    assert read_ref(repo, NAME) == commits[1]
 
 
 def test_an_error_that_left_the_ref_is_a_failure(repo: pygit2.Repository, commits: list[Oid]) -> None:
     compare_and_swap(repo, NAME, new=commits[0], old=None)
-    with pytest.raises(RefError, match="could not be written"):
+    with pytest.raises(RefError, match="no such object"):
         compare_and_swap(repo, NAME, new=Oid("1" * 40), old=commits[0])
     with pytest.raises(RefError, match="no such object"):
         compare_and_swap(repo, "refs/heads/other", new=Oid("1" * 40), old=None)
+    repo.config["core.logAllRefUpdates"] = "true"
+    Path(repo.path, "logs", NAME).mkdir(parents=True)
+    Path(repo.path, "logs", NAME, "in-the-way").touch()
+    with pytest.raises(RefError, match="could not be written"):
+        compare_and_swap(pygit2.Repository(repo.path), NAME, new=commits[1], old=commits[0])
     assert read_ref(repo, NAME) == commits[0]
 
 

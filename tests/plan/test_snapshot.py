@@ -14,13 +14,13 @@ from scriptorium.plan.area import Marker
 from scriptorium.plan.ids import AreaName, Oid, TicketId
 from scriptorium.plan.layout import TicketState
 from scriptorium.plan.memory import MemoryObjects, snapshot_from_files
-from scriptorium.plan.objects import TreeEntry
 from scriptorium.plan.queue_entry import QueueEntry, render_active
 from scriptorium.plan.reader import SnapshotReader
 from scriptorium.plan.reading import PlanReader
 from scriptorium.plan.refs import PLAN_REF
 from scriptorium.plan.snapshot import Numbers, Snapshot
 from scriptorium.plan.ticket import MAX_TICKET_BYTES, TicketUnreadable
+from scriptorium.plan.trees import Tree
 
 from .plans import CORE, EMPTY_PLAN, OID_A, Plan, draft_text, ticket_text
 
@@ -210,9 +210,9 @@ class Counting(MemoryObjects):
         super().__init__(files)
         self.read: Counter[str] = Counter()
 
-    def tree(self, oid: Oid) -> tuple[TreeEntry, ...]:
+    def tree(self, oid: Oid, like: Tree | None = None) -> Tree:
         self.read["tree"] += 1
-        return super().tree(oid)
+        return super().tree(oid, like)
 
     def blob(self, oid: Oid, limit: int) -> bytes:
         self.read["blob"] += 1

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scriptorium.plan.notes import ReopenNote, ReopenReason
-from scriptorium.plan.ticket import Field, Priority, Ticket, TicketUnreadable
+from scriptorium.plan.ticket import MAX_WRITTEN_BYTES, Field, Priority, Ticket, TicketUnreadable
 
 from .plans import REOPENED, run_note, ticket_text
 
@@ -184,3 +184,14 @@ def test_scriptorium_counts_a_park_as_a_new_start() -> None:
     ticket = ticket.with_reopen(parked).with_reopen(REOPENED)
     assert [note.heading for note in ticket.reopens] == ["Reopened 1", "Parked 1", "Reopened 2"]
     assert ticket.reopen_count == 1
+
+
+def test_work_on_a_ticket_never_makes_it_unreadable() -> None:
+    """As long as others may make it, it has room for what scriptorium appends."""
+    longest = Ticket.parse(ticket_text().replace("None.", "x" * (MAX_WRITTEN_BYTES - len(ticket_text()))))
+    ticket = longest.with_field(Field.BRANCH, "b" * 200).with_field(Field.WORKTREE, "w" * 900)
+    for attempt in range(1, 5):
+        ticket = ticket.with_run(run_note(attempt, detail="d" * 9_000)).with_reopen(REOPENED)
+    assert len(ticket.text) > MAX_WRITTEN_BYTES
+    with pytest.raises(TicketUnreadable, match="too long"):
+        Ticket.parse(ticket.text.replace("xxx", "x" * 2_000, 1))

@@ -117,6 +117,19 @@ def test_update_areas_is_for_the_spec_that_is_there() -> None:
     assert "without areas" in refused(UpdateAreas(spec_of(plan()), {}), plan())
 
 
+def test_update_areas_does_not_undo_what_a_person_wrote_meanwhile() -> None:
+    shown = plan({"areas/core.md": "Core.\n"})
+    replaces = {name: area.oid for name, area in shown.areas.items()}
+    update = UpdateAreas(spec_of(shown), {CORE: "New."}, replaces)
+    assert update.apply(shown).writes["areas/core.md"] == "New.\n"
+    for now in (
+        {"areas/core.md": "Core, by hand.\n"},
+        {"areas/core.md": "Core.\n", "areas/docs.md": "x\n"},
+        {},
+    ):
+        assert "areas have changed" in refused(update, plan(now))
+
+
 def spec_of(snapshot: Snapshot) -> Oid:
     assert snapshot.spec is not None
     return snapshot.spec.oid
@@ -323,6 +336,25 @@ def test_one_landing_at_a_time() -> None:
     )
     assert snapshot.pending == (ENTRY, second)
     assert "0001 is being landed" in refused(StartLanding(TWO), snapshot)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        {"tickets/in-progress/0001-do.md": "unreadable\n"},
+        {"tickets/open/0001-do.md": ticket_text()},
+        {"tickets/in-progress/0001-do.md": ticket_text(), "tickets/open/0001-do.md": ticket_text()},
+        {},
+    ],
+)
+def test_a_landing_that_nobody_can_finish_is_not_in_the_way(first: dict[str, str]) -> None:
+    second = QueueEntry(4, TWO, "b", OID_B, "")
+    queue = {entry.path: entry.render() for entry in (ENTRY, second)}
+    active = {"queue/merge/active.md": render_active(ENTRY)}
+    snapshot = plan({"tickets/in-progress/0002-x.md": ticket_text(area="docs"), **first, **queue, **active})
+    edits = StartLanding(TWO).apply(snapshot)
+    assert edits.paths == {"queue/merge/active.md"}
+    assert parse_active(edits.writes["queue/merge/active.md"]) == (4, TWO)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 from scriptorium.actors.events import AreasWritten, PlannerFailed, Trouble
@@ -15,6 +15,7 @@ from scriptorium.actors.reconciler import Reconciler
 from scriptorium.actors.world import Role, View, World
 from scriptorium.code.scratch import Returned
 from scriptorium.plan.ids import AreaName, InvalidName, Oid, parse_area_name
+from scriptorium.plan.snapshot import Snapshot
 from scriptorium.plan.spec import Spec
 from scriptorium.plan.transitions import ParkSpec, PreconditionFailed, UpdateAreas
 from scriptorium.prompts import render
@@ -30,27 +31,34 @@ class AreasRefused(Exception):
         self.reasons = reasons
 
 
-def areas_of(returned: Returned) -> Mapping[AreaName, str]:
-    """The areas that an architect's folder holds, by name. Raises `AreasRefused` with every reason."""
+def areas_of(returned: Returned, set_aside: Collection[str] = ()) -> Mapping[AreaName, str]:
+    """The areas that an architect's folder holds, by name. Raises `AreasRefused` with every reason.
+
+    `set_aside` are paths that could not be read before the architect came: left so, they are no fault of its.
+    """
     areas: dict[AreaName, str] = {}
     reasons = [
-        f"{path}: not a plain file of a readable size" for path in returned.odd if _AREA_FILE.fullmatch(path)
+        f"{path}: not a plain file of a readable size"
+        for path in returned.odd
+        if _AREA_FILE.fullmatch(path) and path not in set_aside
     ]
     for path, content in returned.files.items():
         match = _AREA_FILE.fullmatch(path)
-        if match is None:
+        if match is None or (path in set_aside and path not in returned.changed):
             continue
         try:
             name, text = parse_area_name(match[1]), content.decode()
         except InvalidName as error:
-            reasons.append(f"{path}: {error}")
+            if path in returned.changed:  # its name may not be what `set_aside` shows of it
+                reasons.append(f"{path}: {error}")
         except UnicodeDecodeError:
             reasons.append(f"{path}: not UTF-8 text")
         else:
-            if text.strip():
-                areas[name] = text
-            else:
+            areas[name] = text
+            if not text.strip():
                 reasons.append(f"{path}: empty")
+            if name.isdigit() and path in returned.changed:
+                reasons.append(f"{path}: all digits would read as a ticket's id: choose another name")
     if not areas and not reasons:
         reasons.append("no area was written: there is no file areas/<area>.md")
     if reasons:
@@ -76,9 +84,9 @@ class Architect(Reconciler):
             return True
         if self.waits(self._pauses):
             return self._pauses.trouble.until is None
-        place = self.world.crew.try_place()
+        place = self.place_for(Role.ARCHITECT)
         if place is None:
-            return True
+            return not self.held_back(Role.ARCHITECT)
         try:
             return await self._split(view, spec)
         except Exception as error:  # the tries that were counted so far must not be forgotten
@@ -92,17 +100,17 @@ class Architect(Reconciler):
         attempt = await self._attempt(view, spec)
         if attempt.stopped:
             return True
-        note_start(self.world, self._pauses, self.name, attempt)
-        if attempt.could_not_start:
+        note_start(self.world, self._pauses, Role.ARCHITECT, attempt)
+        if attempt.not_its_fault:
             self.nudge()
             return False
         if not attempt.failed:
             try:
-                await self._commit(spec, attempt)
+                await self._commit(view.snapshot, spec, attempt)
             except AreasRefused as refused:
                 await self._fail(spec, refused.reasons)
             except PreconditionFailed as changed:
-                # The spec moved on while the architect ran: the next look splits the new text.
+                # Spec or areas moved on while the architect ran: the next look splits what is there then.
                 self.world.events.publish(Trouble(f"architect: discarded, {changed}"))
         else:
             await self._fail(spec, (attempt.failure,))
@@ -115,9 +123,10 @@ class Architect(Reconciler):
         run = PlannerRun(Role.ARCHITECT, view.snapshot.commit, prompt, number)
         return await run_planner(self.world, run, stop=self.world.stopping)
 
-    async def _commit(self, spec: Spec, attempt: PlannerAttempt) -> None:
-        areas = areas_of(attempt.returned)
-        snapshot = await self.world.plan.commit(UpdateAreas(spec.oid, areas))
+    async def _commit(self, shown: Snapshot, spec: Spec, attempt: PlannerAttempt) -> None:
+        areas = areas_of(attempt.returned, {problem.path for problem in shown.problems})
+        replaces = {name: area.oid for name, area in shown.areas.items()}
+        snapshot = await self.world.plan.commit(UpdateAreas(spec.oid, areas, replaces))
         self._problems = ()
         self._failures.pop(spec.oid, None)
         self.world.events.publish(AreasWritten(tuple(sorted(snapshot.areas))))

@@ -23,7 +23,7 @@ from scriptorium.actors.reconciler import Reconciler
 from scriptorium.actors.run_notes import scriptorium_failed
 from scriptorium.actors.strikes import LIMIT, Strikes
 from scriptorium.actors.tidying import decide_tidying
-from scriptorium.actors.world import View, World
+from scriptorium.actors.world import Role, View, World
 from scriptorium.code.landing import tidy_branch
 from scriptorium.code.pins import ticket_branches
 from scriptorium.code.repository import opened
@@ -43,6 +43,10 @@ from scriptorium.plan.transitions import AssignTicket, ParkTicket, PreconditionF
 from scriptorium.runtime import ChildSpec, Ref, Restart
 
 AGENT_STOP_GRACE_SECONDS = 2.0
+
+_GOES_ON = frozenset({TicketState.OPEN, TicketState.IN_PROGRESS})
+"""A ticket in such a state keeps its branch, also one that the base contains: from the branch on, the work in
+progress that was pinned is found again."""
 
 
 class StartsAgents(Protocol):
@@ -78,7 +82,7 @@ class Assigner(Reconciler):
         self._notice_crashes(view.snapshot)
         resting = self._strikes.resting()
         staffing = Staffing(
-            free_places=self.world.crew.free_places,
+            free_places=self.world.crew.free_places(self._harness),
             held=self.world.crew.held,
             resting=frozenset(resting),
             base_is_green=view.base_is_green,
@@ -86,9 +90,15 @@ class Assigner(Reconciler):
         wanted = decide_assignments(view.snapshot, staffing)
         for assignment in wanted:
             await self._staff(assignment)
-        if resting:
-            self.wake_at(min(resting.values()))
-        return not resting
+        until = self.world.crew.throttle(self._harness).until
+        times = [*resting.values(), *(() if until is None else (until,))]
+        if times:
+            self.wake_at(min(times))
+        return not times
+
+    @property
+    def _harness(self) -> str:
+        return self.world.agents.harness_name(Role.CODING)
 
     # ---- staffing
 
@@ -104,7 +114,7 @@ class Assigner(Reconciler):
             self._strikes.add(ticket)
 
     async def _staff(self, assignment: Assignment) -> None:
-        place = self.world.crew.try_place()
+        place = self.world.crew.try_place(self._harness)
         if place is None:
             return
         file = assignment.ticket
@@ -182,7 +192,7 @@ class Assigner(Reconciler):
         troubles: list[Trouble] = []
         project = opened(self.world.project)
         for ticket in ticket_branches(project.repo):
-            if view.tip is None or view.snapshot.state_of(ticket) is TicketState.IN_PROGRESS:
+            if view.tip is None or view.snapshot.state_of(ticket) in _GOES_ON:
                 continue
             try:
                 tidy_branch(project, ticket, view.tip)
@@ -196,5 +206,7 @@ class Assigner(Reconciler):
             remove_worktree(project, row.path, base=view.tip)
         else:
             retire_worktree(project, row.path, base=view.tip)
-        if row.ticket is not None and view.tip is not None:
+        if row.ticket is None or view.tip is None:
+            return
+        if view.snapshot.state_of(row.ticket) not in _GOES_ON:
             tidy_branch(project, row.ticket, view.tip)

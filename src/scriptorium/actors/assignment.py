@@ -61,16 +61,21 @@ def _abandoned(snapshot: Snapshot, staffing: Staffing) -> Iterable[TicketFile]:
 
 
 def _assignable(snapshot: Snapshot, staffing: Staffing) -> Iterable[TicketFile]:
-    done = {file.id for file in snapshot.in_state(TicketState.DONE)}
     busy: set[AreaName] = {file.ticket.area for file in snapshot.in_state(TicketState.IN_PROGRESS)}
     for file in sorted(snapshot.in_state(TicketState.OPEN), key=_urgency):
         ticket = file.ticket
         if file.id in staffing.held or file.id in staffing.resting:
             continue
-        if ticket.area in busy or not done.issuperset(ticket.depends):
+        if ticket.area in busy or not all(_is_done(snapshot, name) for name in ticket.depends):
             continue
         busy.add(ticket.area)
         yield file
+
+
+def _is_done(snapshot: Snapshot, ticket: TicketId) -> bool:
+    # One by one: there may be ten thousand done tickets, and this is decided at every change.
+    file = snapshot.find(ticket)
+    return file is not None and file.state is TicketState.DONE
 
 
 def _urgency(file: TicketFile) -> tuple[int, int]:
@@ -78,5 +83,6 @@ def _urgency(file: TicketFile) -> tuple[int, int]:
 
 
 def queued_tickets(snapshot: Snapshot) -> frozenset[TicketId]:
-    """The tickets that wait in the merge queue or are being landed."""
-    return frozenset(entry.ticket for entry in snapshot.pending)
+    """The tickets that wait in the merge queue or are being landed; also with an entry that cannot be read,
+    which a person has to mend or remove before anything else is done for its ticket."""
+    return frozenset(entry.ticket for entry in snapshot.pending).union(snapshot.unread_entries)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scriptorium.code.worktrees import Prepared
 from scriptorium.config import Config
 from scriptorium.plan.area import Area
-from scriptorium.plan.notes import ReopenNote, RunNote
+from scriptorium.plan.notes import Note, ReopenNote, RunNote, UnparkNote
 from scriptorium.plan.snapshot import TicketFile
 from scriptorium.plan.ticket import Ticket
 from scriptorium.prompts import render
@@ -56,7 +56,17 @@ def _history(ticket: Ticket, prepared: Prepared) -> str:
 def _events(ticket: Ticket) -> list[str]:
     """The last time the work came back, and the attempts since."""
     last = max((place for place, note in enumerate(ticket.log) if isinstance(note, ReopenNote)), default=0)
-    return [_reopened(note) if isinstance(note, ReopenNote) else _run(note) for note in ticket.log[last:]]
+    return [_event(note) for note in ticket.log[last:]]
+
+
+def _event(note: Note) -> str:
+    match note:
+        case ReopenNote():
+            return _reopened(note)
+        case RunNote():
+            return _run(note)
+        case UnparkNote():
+            return "- A person looked at it and wants it tried again."
 
 
 def _reopened(note: ReopenNote) -> str:
@@ -75,7 +85,12 @@ def _run(note: RunNote) -> str:
     detail = note.detail.strip()[:DETAIL_SHOWN_CHARACTERS]
     if note.counted and not detail:
         detail = "it never called submit_pr"
-    return f"{told}. {_quoted(detail)}" if detail else f"{told}."
+    told = f"{told}. {_quoted(detail)}" if detail else f"{told}."
+    if not note.findings:
+        return told
+    return (
+        f"{told}\n\n  What your worktree held then:\n\n{_fenced(note.findings[-OUTPUT_SHOWN_CHARACTERS:])}\n"
+    )
 
 
 def _quoted(text: str) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable
+from random import Random
 
 import trio
 from attrs import define, field, frozen
 
+from scriptorium.actors.throttle import Throttle
 from scriptorium.plan.ids import TicketId
 
 
@@ -24,37 +28,59 @@ class Place:
     """One live agent process. Released once; releasing again does nothing."""
 
     _crew: Crew
+    _harness: str
     _released: bool = False
 
     def release(self) -> None:
         """Give the place back, and tell whoever waits for one."""
         if not self._released:
             self._released = True
-            self._crew._give_back()
+            self._crew._give_back(self._harness)
 
 
 @define(eq=False)
 class Crew:
-    """At most `places` agent processes at once, planners included (`concurrency.maxAgents`)."""
+    """At most `places` agent processes at once, planners included (`concurrency.maxAgents`).
+
+    Fewer of a harness while the provider of its model has trouble.
+    """
 
     places: int
     _changed: Callable[[], None]
-    _taken: int = 0
+    _random: Random = field(factory=Random)
+    _taken: Counter[str] = field(factory=Counter)
+    _throttles: dict[str, Throttle] = field(factory=dict)
     _held: set[TicketId] = field(factory=set)
     _freed: trio.Event = field(factory=trio.Event)
 
-    def try_place(self) -> Place | None:
-        """A place if one is free, without waiting."""
-        if self._taken >= self.places:
+    def try_place(self, harness: str) -> Place | None:
+        """A place for an agent of this harness if one is free, without waiting."""
+        if self.free_places(harness) <= 0:
             return None
-        self._taken += 1
-        return Place(self)
+        self._taken[harness] += 1
+        return Place(self, harness)
 
-    async def place(self) -> Place:
-        """Wait for a place. Cancelled, it has taken none."""
-        while (place := self.try_place()) is None:
-            await self._freed.wait()
-        return place
+    async def place(self, harness: str, unless: trio.Event) -> Place | None:
+        """Wait for a place; None when `unless` comes first. Cancelled, it has taken none."""
+        while not unless.is_set():
+            if (place := self.try_place(harness)) is not None:
+                return place
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._wake, nursery.cancel_scope, unless)
+                with trio.move_on_at(self.throttle(harness).until or math.inf):
+                    await self._freed.wait()
+                nursery.cancel_scope.cancel()
+        return None
+
+    async def _wake(self, scope: trio.CancelScope, unless: trio.Event) -> None:
+        await unless.wait()
+        scope.cancel()
+
+    def throttle(self, harness: str) -> Throttle:
+        """What holds agents of this harness back."""
+        if harness not in self._throttles:
+            self._throttles[harness] = Throttle(self.places, self._random)
+        return self._throttles[harness]
 
     def hold(self, ticket: TicketId) -> None:
         """An Agent takes a ticket; a ticket is held by at most one."""
@@ -72,10 +98,10 @@ class Crew:
         """Tickets that an Agent holds."""
         return frozenset(self._held)
 
-    @property
-    def free_places(self) -> int:
-        """How many more agent processes may start."""
-        return self.places - self._taken
+    def free_places(self, harness: str) -> int:
+        """How many more agent processes of this harness may start now."""
+        held_back = self.throttle(harness).allowed - self._taken[harness]
+        return min(self.places - self._taken.total(), held_back)
 
     async def dismissed(self) -> None:
         """Wait until no process and no Agent is left."""
@@ -85,14 +111,18 @@ class Crew:
     @property
     def is_empty(self) -> bool:
         """Whether no process runs and no ticket is held."""
-        return not self._taken and not self._held
+        return not self._taken.total() and not self._held
 
     def statistics(self) -> CrewStatistics:
         """Numbers for `status` and the live feed."""
-        return CrewStatistics(self.places, self._taken, self.held)
+        return CrewStatistics(self.places, self._taken.total(), self.held)
 
-    def _give_back(self) -> None:
-        self._taken -= 1
+    def changed(self) -> None:
+        """A throttle has changed: tell whoever waits for a place."""
+        self._announce()
+
+    def _give_back(self, harness: str) -> None:
+        self._taken[harness] -= 1
         self._announce()
 
     def _announce(self) -> None:

@@ -143,6 +143,31 @@ class LandingBlocked:
 
 
 @frozen
+class SetAside:
+    """A file of the plan cannot be read; everything else goes on, and so does this once it is mended."""
+
+    path: str
+    reason: str
+
+    @property
+    def what(self) -> str:
+        """The line for a person."""
+        return f"set aside until it is mended: {self.path}: {self.reason}"
+
+
+@frozen
+class Mended:
+    """A file of the plan that was set aside can be read again, or is gone."""
+
+    path: str
+
+    @property
+    def what(self) -> str:
+        """The line for a person."""
+        return f"not in the way any more: {self.path}"
+
+
+@frozen
 class Trouble:
     """Something went wrong that scriptorium deals with by itself; `what` says how."""
 
@@ -152,6 +177,13 @@ class Trouble:
 @frozen
 class Recovered:
     """What the start put right after an earlier service ended without saying goodbye."""
+
+    what: str
+
+
+@frozen
+class Tidied:
+    """Something that had served its time was let go of."""
 
     what: str
 
@@ -173,8 +205,11 @@ Event: TypeAlias = (
     | Parked
     | BaseHealthChanged
     | LandingBlocked
+    | SetAside
+    | Mended
     | Trouble
     | Recovered
+    | Tidied
 )
 
 
@@ -188,7 +223,8 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line fo
         case PlannerStarted():
             return f"{describe_planner(event.area)} started (try {event.attempt})"
         case PlannerFailed():
-            end = "given up until the text changes" if event.final else "trying again"
+            again = f"given up until the text changes, or `scriptorium unpark {event.area or 'spec'}`"
+            end = again if event.final else "trying again"
             return f"{describe_planner(event.area)} failed, {end}: {event.reason}"
         case AreasWritten():
             return f"areas: {', '.join(event.areas)}"
@@ -209,12 +245,12 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line fo
         case Reopened():
             return f"{event.ticket} reopened: {event.reason}"
         case Parked():
-            return f"{event.ticket} is stuck: {event.reason}"
+            return f"{event.ticket} is stuck until `scriptorium unpark {event.ticket}`: {event.reason}"
         case BaseHealthChanged():
             return f"base branch {event.branch} is {event.state}{_tail(event.reason)}"
         case LandingBlocked():
             return f"{event.ticket} cannot land, uncommitted changes are in the way: {', '.join(event.files)}"
-        case Trouble() | Recovered():
+        case SetAside() | Mended() | Trouble() | Recovered() | Tidied():
             return event.what
         case _:
             assert_never(event)

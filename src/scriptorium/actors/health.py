@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import Enum
 
 from attrs import define, field, frozen
 
 from scriptorium.plan.ids import Oid, TicketId
+
+_GIT_INDEX = re.compile(r"\.git/(worktrees/[^/]+/)?index\Z")
 
 
 class HealthState(Enum):
@@ -53,8 +56,19 @@ class Blocked:
         """What a person must do."""
         return (
             f"landing blocked by {', '.join(self.files)}: ticket {self.ticket} waits; "
-            "commit, stash or move these, and it goes on by itself"
+            f"{_way_out(self.files)}, and it goes on by itself"
         )
+
+
+def _way_out(files: tuple[str, ...]) -> str:
+    if all(name.endswith(".lock") for name in files):
+        return "if no git program is running there, remove it"
+    if all(_GIT_INDEX.search(name) for name in files):
+        return (
+            "it cannot be read, or has conflicts: resolve them; a split index is made whole with "
+            "`git update-index --no-split-index`, a sparse one with `git sparse-checkout disable`"
+        )
+    return "commit, stash or move these"
 
 
 @define(eq=False)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-_ATTEMPT = re.compile(r"(\d+)\.jsonl")
-_CHECK = re.compile(r"check-(\d+)\.log")
-_TICKET = re.compile(r"\d{4,}")
+# Agents can write here: a number of any length would be one that no ticket can have, or keep.
+_ATTEMPT = re.compile(r"([0-9]{1,8})\.jsonl")
+_CHECK = re.compile(r"check-([0-9]{1,8})\.log")
+_TICKET = re.compile(r"[0-9]{4,8}")
 
 
 def next_log(logs_dir: Path, name: str, floor: int = 0) -> tuple[int, Path]:

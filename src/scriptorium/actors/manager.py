@@ -57,12 +57,12 @@ class Manager(Reconciler):
             return not self._running and self._pauses.trouble.until is None
         if view.base_is_green and not self.world.stopping.is_set():
             for area in areas:
-                place = self.world.crew.try_place()
+                place = self.place_for(Role.MANAGER)
                 if place is None:
                     break
                 self._running.add(area.name)
                 self.nursery.start_soon(self._ticket_area, view.snapshot, area, place)
-        return not self._running
+        return not self._running and not (areas and self.held_back(Role.MANAGER))
 
     async def _ticket_area(self, snapshot: Snapshot, area: Area, place: Place) -> None:
         try:
@@ -84,8 +84,8 @@ class Manager(Reconciler):
         place.release()
         if attempt.stopped:
             return
-        note_start(self.world, self._pauses, self.name, attempt)
-        if attempt.could_not_start:
+        note_start(self.world, self._pauses, Role.MANAGER, attempt)
+        if attempt.not_its_fault:
             return
         if attempt.failed:
             await self._fail(area, tries, (attempt.failure,))

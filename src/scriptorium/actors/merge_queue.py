@@ -12,6 +12,7 @@ from attrs import frozen
 from scriptorium.actors import events
 from scriptorium.actors.attempts import must_park
 from scriptorium.actors.base_check import BaseCheck
+from scriptorium.actors.by_hand import bring_queue_in_line
 from scriptorium.actors.health import Blocked as BlockedLanding
 from scriptorium.actors.health import Health
 from scriptorium.actors.landing_message import landing_message
@@ -42,6 +43,7 @@ from scriptorium.plan.ids import Oid, TicketId
 from scriptorium.plan.layout import TicketState
 from scriptorium.plan.notes import ReopenNote
 from scriptorium.plan.queue_entry import QueueEntry
+from scriptorium.plan.refs import RefLocked
 from scriptorium.plan.snapshot import TicketFile
 from scriptorium.plan.transitions import (
     CompleteTicket,
@@ -91,6 +93,9 @@ class MergeQueue(Reconciler):
             return not self._settled
         if self.world.stopping.is_set():
             return True
+        if await bring_queue_in_line(self.world, view.snapshot):
+            self.nudge()
+            return False
         if view.tip is None:
             self.world.conditions.set_health(Health(reason="it has no commit"))
             return True
@@ -119,7 +124,13 @@ class MergeQueue(Reconciler):
         try:
             waits = await self._take(following, view.snapshot.tickets[ticket], tip)
         except PreconditionFailed as changed:
-            self.world.events.publish(events.Trouble(f"merge queue: {changed}"))
+            self._settled = False  # it may have been refused once the base had moved
+            if (
+                self.world.plan.latest is view.snapshot
+            ):  # nobody was faster: at once it would be refused again
+                await self._strike(ticket, changed)
+            else:
+                self.world.events.publish(events.Trouble(f"merge queue: {changed}"))
             waits = False
         except CheckImpossible as impossible:
             self._postpone(ticket, tip, impossible)
@@ -293,18 +304,24 @@ class MergeQueue(Reconciler):
     async def _settle(self, view: View) -> bool:
         """Finish what a landing of an earlier life had begun; False when that has to wait a moment."""
         world = self.world
-        blocked: tuple[Settled, ...] = ()
-        for settled in await world.offload(partial(settle, world.project, world.branch)):
+        blocked: tuple[BlockedLanding, ...] = ()
+        found = await world.offload(partial(settle, world.project, world.branch))
+        if found:  # it may have moved the base, and a branch that it contains is done with
+            world.base_is_at(await world.offload(world.read_tip))
+        for settled in found:
             match settled.outcome:
                 case SettledAs.CONTAINED | SettledAs.FINISHED:
-                    await self._complete_if_open(view, settled)
+                    try:
+                        await self._complete_if_open(view, settled)
+                    except RefLocked as error:  # `git gc` packs the refs, say
+                        blocked = (*blocked, BlockedLanding(settled.ticket, (str(error.path),)))
                 case SettledAs.CHECK_AGAIN:
                     what = (
                         f"{settled.ticket}: its landing was cut short and is called off; it is checked again"
                     )
                     world.events.publish(events.Recovered(what))
                 case SettledAs.BLOCKED:
-                    blocked = (*blocked, settled)
+                    blocked = (*blocked, BlockedLanding(settled.ticket, settled.files))
                 case _:
                     assert_never(settled.outcome)
         if blocked:

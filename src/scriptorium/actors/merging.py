@@ -29,11 +29,13 @@ def next_entry(
     """One at a time: the one that was begun, else the oldest whose agent's last process is gone.
 
     `resting` are tickets that wait for a time after scriptorium itself failed on them. An entry whose ticket
-    is not in progress, or cannot be read, is left for a person to mend.
+    is not in progress, or cannot be read, is left for a person to mend; the others go on without it.
     """
-    ready = {file.id for file in snapshot.in_state(TicketState.IN_PROGRESS)}.difference(resting)
-    if snapshot.active is not None:
-        return NextEntry(snapshot.active, started=True) if snapshot.active.ticket in ready else None
+    in_progress = {file.id for file in snapshot.in_state(TicketState.IN_PROGRESS)}
+    ready = in_progress.difference(resting)
+    active = snapshot.active
+    if active is not None and active.ticket in in_progress:
+        return NextEntry(active, started=True) if active.ticket in ready else None
     for entry in sorted(snapshot.pending, key=lambda entry: entry.number):
         if entry.ticket in ready and entry.ticket not in held:
             return NextEntry(entry, started=False)

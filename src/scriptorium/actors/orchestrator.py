@@ -15,6 +15,7 @@ from scriptorium.actors.conditions_file import write_conditions
 from scriptorium.actors.crew import Crew
 from scriptorium.actors.events import ServiceStarted, Trouble
 from scriptorium.actors.health import Conditions
+from scriptorium.actors.housekeeping import PatientOffload
 from scriptorium.actors.instance import single_instance
 from scriptorium.actors.news import News
 from scriptorium.actors.process_agents import ProcessAgents
@@ -22,6 +23,7 @@ from scriptorium.actors.recovery import recover
 from scriptorium.actors.tree import Report, run_actors
 from scriptorium.actors.world import World
 from scriptorium.code.evidence import VerdictStore
+from scriptorium.code.partial import require_whole
 from scriptorium.code.repository import Project, base_branch, discover, ensure_state_dir, open_repository
 from scriptorium.config import Config, load_config
 from scriptorium.harness.process import Runner
@@ -29,6 +31,7 @@ from scriptorium.harness.records import remove_service_record, write_service_rec
 from scriptorium.harness.refusing import default_runner
 from scriptorium.plan.refs import enable_fsync
 from scriptorium.plan.repository import PlanRepository
+from scriptorium.plan.start import look_over
 from scriptorium.plan.store import PlanStore
 from scriptorium.runtime import EventStream, in_thread, sole_error
 from scriptorium.server import Tokens
@@ -88,6 +91,7 @@ async def run_orchestrator(
         RepositoryProblem: no repository, or one that cannot be worked with.
         ConfigError: `scriptorium.json` has faults.
         PlanMissing: there is no plan branch yet.
+        PlanUnusable: nothing can be committed to the plan branch as it is.
         AlreadyRunning: another service holds the repository.
         CannotListen: the configured port is taken.
         SupervisorFailed: an actor crashed again and again.
@@ -118,13 +122,17 @@ async def _run(asked: _Asked, stop: StopSwitch, events: EventStream) -> Report:
     config = await in_thread(partial(load_config, project.root))
     enable_fsync()
     branch = await in_thread(lambda: base_branch(open_repository(project), config.base_branch))
+    await in_thread(partial(require_whole, project, branch))
     plan = PlanRepository(project.git_dir)
     await in_thread(plan.read)
     await in_thread(partial(ensure_state_dir, project))
-    async with single_instance(project.state_dir / "lock", "scriptorium"):
+    async with single_instance(project.state_dir / "lock", "scriptorium", anchor=project.git_dir):
         runner = default_runner(project.state_dir / "runs", adopts_orphans=asked.owns_process)
         stop._attach(runner)
-        for news in await recover(project, branch, runner, in_thread):
+        left = await in_thread(plan.read)
+        if (said := await in_thread(partial(look_over, project.git_dir, left))) is not None:
+            events.publish(Trouble(said))
+        for news in await recover(project, branch, left, runner, in_thread):
             events.publish(news)
         service = _Service(project, config, branch, plan, runner, events)
         return await service.run(port=asked.port, until_idle=asked.until_idle, stop=stop.asked)
@@ -161,7 +169,7 @@ class _Service:
             plan=PlanStore(self.plan, in_thread, lambda _snapshot: news.publish()),
             agents=agents,
             checks=ProcessChecks(self.project, self.config, self.runner, offload=in_thread),
-            offload=in_thread,
+            offload=PatientOffload(self.project.git_dir, in_thread),
             news=news,
             crew=Crew(self.config.max_agents, news.publish),
             conditions=conditions,

@@ -5,19 +5,22 @@ from __future__ import annotations
 from scriptorium.actors.events import Trouble
 from scriptorium.actors.pause import Pauses
 from scriptorium.actors.planner_run import PlannerAttempt
-from scriptorium.actors.world import World
+from scriptorium.actors.provider import note_provider
+from scriptorium.actors.world import Role, World
 
 
-def note_start(world: World, pauses: Pauses, role: str, attempt: PlannerAttempt) -> None:
+def note_start(world: World, pauses: Pauses, role: Role, attempt: PlannerAttempt) -> None:
     """Begin or end a role's pause after an attempt, and say so in the conditions."""
     pauses.trouble.end()
+    if attempt.outcome is not None and not attempt.could_not_start:
+        note_provider(world, world.agents.harness_name(role), role.value, attempt.outcome)
     if not attempt.could_not_start:
         pauses.missing.end()
-        world.conditions.set_halted(role, None)
+        world.conditions.set_halted(role.value, None)
         return
     seconds = pauses.missing.begin()
-    world.events.publish(Trouble(f"{role} {attempt.failure}; trying again in {seconds:.0f} s"))
-    world.conditions.set_halted(role, attempt.failure)
+    world.events.publish(Trouble(f"{role.value} {attempt.failure}; trying again in {seconds:.0f} s"))
+    world.conditions.set_halted(role.value, attempt.failure)
 
 
 def note_trouble(world: World, pauses: Pauses, who: str, error: Exception) -> None:

@@ -10,17 +10,13 @@ from typing import Protocol
 import trio
 from attrs import frozen
 
-from scriptorium.actors.attempts import (
-    Ending,
-    classify,
-)
+from scriptorium.actors.attempts import Ending, classify
 from scriptorium.actors.events import PlannerStarted
 from scriptorium.actors.logs import next_log
 from scriptorium.actors.world import AgentJob, AgentRunner, Role
 from scriptorium.code.repository import Project
 from scriptorium.code.scratch import Returned, Scratch, discard, export, read_back
 from scriptorium.harness.interface import AgentOutcome
-from scriptorium.harness.spec import OutcomeKind
 from scriptorium.plan.ids import AreaName, Oid
 from scriptorium.runtime import EventStream, Offload
 
@@ -60,8 +56,22 @@ class PlannerAttempt:
 
     @property
     def could_not_start(self) -> bool:
-        """Whether the fault is the machine's and not the planner's: no program, no memory."""
-        return self.outcome is not None and self.outcome.process.kind is OutcomeKind.COULD_NOT_START
+        """Whether the fault is the machine's and not the planner's: no program, no memory, a full disk."""
+        return self._ending is Ending.INFRASTRUCTURE_FAULT
+
+    @property
+    def let_down(self) -> bool:
+        """Whether the fault is the provider's of its model."""
+        return self._ending is Ending.PROVIDER_FAULT
+
+    @property
+    def not_its_fault(self) -> bool:
+        """Whether the try does not count."""
+        return self.could_not_start or self.let_down
+
+    @property
+    def _ending(self) -> Ending | None:
+        return None if self.outcome is None else classify(self.outcome, submitted=False)
 
 
 class PlannerSeams(Protocol):
@@ -135,5 +145,5 @@ async def _in_scratch(
         case Ending.NO_SUBMISSION | Ending.SUBMITTED:
             returned = await world.offload(partial(read_back, scratch))
             return PlannerAttempt(returned, outcome, failure=_OVERFULL if returned.overfull else "")
-        case Ending.AGENT_FAULT | Ending.INFRASTRUCTURE_FAULT:
+        case Ending.AGENT_FAULT | Ending.INFRASTRUCTURE_FAULT | Ending.PROVIDER_FAULT:
             return PlannerAttempt(_NOTHING, outcome, failure=outcome.describe())

@@ -89,7 +89,7 @@ class ProcessAgents:
             self.tokens.revoke(job.run_id)
 
     async def _run(self, job: AgentJob, mcp: McpAccess | None, stop: trio.Event) -> AgentOutcome:
-        settings = self.settings(job.role)
+        settings, harness = self.settings(job.role), self._harnesses[job.role]
         env = agent_environment(
             self.environment,
             role=job.role.value,
@@ -97,7 +97,21 @@ class ProcessAgents:
             mcp=mcp,
             pass_on=settings.env,
         )
-        request = AgentRequest(
+        run = AgentRun(
+            run_id=job.run_id,
+            env=env,
+            log=job.log,
+            hard_timeout_seconds=settings.hard_timeout_seconds,
+            no_output_timeout_seconds=settings.no_output_timeout_seconds,
+            stop_grace_seconds=stop_grace_seconds(self.config),
+            secrets=secrets_of(env),
+            record=_facts(job, harness),
+        )
+        request = self._request(job, settings, mcp)
+        return await run_agent(self.runner, harness, request, run, stop=stop)
+
+    def _request(self, job: AgentJob, settings: AgentConfig, mcp: McpAccess | None) -> AgentRequest:
+        return AgentRequest(
             role=job.role.value,
             prompt=job.prompt,
             cwd=job.cwd,
@@ -110,32 +124,24 @@ class ProcessAgents:
             resume=job.resume,
             operator_tools=settings.operator_tools,
         )
-        harness = self._harnesses[job.role]
-        run = AgentRun(
-            run_id=job.run_id,
-            env=env,
-            log=job.log,
-            hard_timeout_seconds=settings.hard_timeout_seconds,
-            no_output_timeout_seconds=settings.no_output_timeout_seconds,
-            stop_grace_seconds=stop_grace_seconds(self.config),
-            secrets=secrets_of(env),
-            record=RunFacts(
-                role=job.role.value,
-                ticket=job.ticket,
-                area=job.area,
-                branch=job.branch,
-                worktree=str(job.cwd) if job.ticket is not None else None,
-                harness=harness.name,
-                attempt=job.attempt,
-            ),
-        )
-        return await run_agent(self.runner, harness, request, run, stop=stop)
 
     def _placed(self, command: tuple[str, ...] | None) -> tuple[str, ...] | None:
         """A program with a relative path is the repository's own: an agent works in another folder."""
         if not command or "/" not in command[0]:
             return command
         return (str(self.project.root / command[0]), *command[1:])
+
+
+def _facts(job: AgentJob, harness: Harness) -> RunFacts:
+    return RunFacts(
+        role=job.role.value,
+        ticket=job.ticket,
+        area=job.area,
+        branch=job.branch,
+        worktree=str(job.cwd) if job.ticket is not None else None,
+        harness=harness.name,
+        attempt=job.attempt,
+    )
 
 
 def program_folder() -> Path:

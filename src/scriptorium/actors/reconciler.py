@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import trio
 
+from scriptorium.actors.crew import Place
 from scriptorium.actors.messages import LookAgain
 from scriptorium.actors.pause import Pauses
-from scriptorium.actors.world import View, World
+from scriptorium.actors.world import Role, View, World
 from scriptorium.runtime import Actor, Context
 
 
@@ -67,6 +68,18 @@ class Reconciler(Actor[LookAgain]):
         if times:
             self.wake_at(max(times))
         return bool(times)
+
+    def place_for(self, role: Role) -> Place | None:
+        """A place for an agent of this role; when there is none for a time alone, the next look is then."""
+        harness = self.world.agents.harness_name(role)
+        place = self.world.crew.try_place(harness)
+        if place is None and (until := self.world.crew.throttle(harness).until) is not None:
+            self.wake_at(until)
+        return place
+
+    def held_back(self, role: Role) -> bool:
+        """Whether no agent of this role may start before some time."""
+        return self.world.crew.throttle(self.world.agents.harness_name(role)).until is not None
 
     def wake_at(self, time: float) -> None:
         """Look again at that time of the trio clock, unless a later call replaces it."""

@@ -23,6 +23,7 @@ def run_note(
     started: str,
     used: Usage,
     unsubmitted: tuple[str, ...],
+    findings: str = "",
 ) -> RunNote:
     """The summary of one run (CA-10)."""
     process = outcome.process
@@ -39,9 +40,11 @@ def run_note(
         duration_seconds=round(process.duration_seconds, 3),
         tokens_in=used.tokens_in,
         tokens_out=used.tokens_out,
+        cost_usd=used.cost_usd,
         log=str(job.log.relative_to(world.project.root)),
         detail=outcome.last_message or ("" if ending is Ending.SUBMITTED else outcome.describe()),
         unsubmitted=unsubmitted,
+        findings=findings,
     )
 
 
@@ -59,6 +62,11 @@ def infrastructure_failed(faults: int, outcome: AgentOutcome) -> ReopenNote:
         reason=ReopenReason.AGENT_FAILED,
         detail=f"the agent could not be started, {faults} times in a row: {outcome.describe()}",
     )
+
+
+def lifetime_over(why: str) -> ReopenNote:
+    """The ticket has used up what all its runs together may use."""
+    return ReopenNote(reason=ReopenReason.ATTEMPTS_USED_UP, detail=f"{why}; a person has to look at it")
 
 
 def scriptorium_failed(times: int, where: str, error: str = "") -> ReopenNote:

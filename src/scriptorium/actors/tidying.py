@@ -22,7 +22,7 @@ def decide_tidying(
 
 
 def _needed(snapshot: Snapshot, ticket: TicketId, held: Collection[TicketId]) -> bool:
-    if ticket in held or any(f"/{ticket}-" in problem.path for problem in snapshot.problems):
+    if ticket in held or snapshot.is_set_aside(ticket):
         return True
     file = snapshot.tickets.get(ticket)
     return file is not None and file.state is TicketState.IN_PROGRESS

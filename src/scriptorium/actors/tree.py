@@ -11,13 +11,16 @@ from attrs import frozen
 
 from scriptorium.actors.architect import Architect
 from scriptorium.actors.assigner import Assigner
+from scriptorium.actors.by_hand import Onlooker
 from scriptorium.actors.events import ServiceStopping, Trouble
 from scriptorium.actors.idle import leftovers
 from scriptorium.actors.manager import Manager
 from scriptorium.actors.merge_queue import MergeQueue
 from scriptorium.actors.messages import LookAgain
 from scriptorium.actors.news import MAILBOX_CAPACITY
+from scriptorium.actors.pin_keeping import let_pins_go
 from scriptorium.actors.reconciler import Reconciler
+from scriptorium.actors.set_aside import tell_what_is_set_aside
 from scriptorium.actors.watcher import ref_files, watch
 from scriptorium.actors.world import View, World, stop_grace_seconds
 from scriptorium.code.checkout import linked_worktrees
@@ -54,8 +57,11 @@ async def run_actors(world: World, verdicts: VerdictStore, *, until_idle: bool, 
     left running. Raises `SupervisorFailed` when an actor crashes again and again.
     """
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(watch, partial(_look_again, world), partial(_watched, world), world.watch_seconds)
+        look = partial(_look_again, world, Onlooker())  # one for all looks: what was said is not said again
+        nursery.start_soon(watch, look, partial(_watched, world), world.watch_seconds)
         nursery.start_soon(_keep_packed, world)
+        nursery.start_soon(tell_what_is_set_aside, world)
+        nursery.start_soon(let_pins_go, world)
         async with (
             Supervisor("agents", events=world.events, concurrent_stop=True) as agents,
             Supervisor(
@@ -72,6 +78,7 @@ async def run_actors(world: World, verdicts: VerdictStore, *, until_idle: bool, 
                 await supervisor.start_child(spec)
             report = await _end(world, until_idle=until_idle, stop=stop)
             await _wind_down(world, report)
+        await look()  # what others did in the last second is said too
         nursery.cancel_scope.cancel()
     await _clear_away(world)
     return report
@@ -103,10 +110,11 @@ def _children(world: World, verdicts: VerdictStore, agents: Supervisor) -> Itera
         yield ChildSpec(id=name, factory=factory, mailbox_capacity=MAILBOX_CAPACITY, stop_grace_seconds=1.0)
 
 
-async def _look_again(world: World) -> bool:
+async def _look_again(world: World, onlooker: Onlooker) -> bool:
     """Another program changed something that matters: have it known. False when that failed."""
     try:
-        await world.look(afresh=True)
+        view = await world.look(afresh=True)
+        await onlooker.look(world, view.snapshot)
     except Exception as error:  # nobody restarts the watcher
         world.events.publish(Trouble(f"cannot look at the repository: {error!r}"))
         return False

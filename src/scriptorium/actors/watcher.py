@@ -29,18 +29,20 @@ async def watch(
     files: Callable[[], Iterable[Path]],
     every_seconds: float = TICK_SECONDS,
 ) -> None:
-    """Call `changed` whenever one of the files has changed, at every tick until it returns True.
+    """Call `changed` whenever one of the files has changed, at every tick until it returns True, and once more.
 
-    Runs until cancelled, with a tick every so many seconds.
+    Runs until cancelled, with a tick every so many seconds. Once more, as a file that is replaced twice within
+    a tick of the file system's clock, milliseconds, may look the same both times.
 
     `files` is asked at every tick, as what is worth watching changes: the plan and base refs always, and the
     files that block a landing while one waits.
     """
     before: dict[Path, tuple[int, int, int] | None] = {}
+    settled = False
     while True:
         now = {path: _stat(path) for path in files()}
         # A path that is new here may have changed before it was first looked at: that is news too.
         same = all(path in before and before[path] == found for path, found in now.items())
-        if same or await changed():
-            before = now
+        if not (same and settled) and await changed():
+            before, settled = now, same
         await trio.sleep(every_seconds)

@@ -26,6 +26,7 @@ Examples, in the order of a first day:
   scriptorium plan --from spec.md or commit one that is written already
   scriptorium run                 work until stopped with Ctrl-C
   scriptorium status              what is open, in progress and done
+  scriptorium check               whether the plan branch is sound
 
 \b
 Every command takes -C PATH, before or after its name: the repository (default: here, looked for
@@ -159,6 +160,81 @@ def worktrees(at: At = ".", as_json: Json = False) -> int:
     from scriptorium.cli.worktrees import worktrees as command  # noqa: PLC0415
 
     return command(at, as_json=as_json)
+
+
+@app.command(
+    context_settings=_CONTEXT,
+    epilog="""
+\b
+Examples:
+  scriptorium logs 0004              what its agent did in the newest attempt
+  scriptorium logs 0004 --follow     and goes on with what it does now, until Ctrl-C
+  scriptorium logs 0004 --attempt 2
+  scriptorium logs architect         also: manager-AREA, planning
+  scriptorium logs 0004 --raw | jq   every byte that the agent's program printed, secrets masked
+""",
+)
+def logs(
+    name: Annotated[str, typer.Argument(metavar="TICKET", help="A ticket's id, or a planner.")],
+    attempt: Annotated[int | None, typer.Option(min=1, metavar="N", help="Not the newest one.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="As the program printed it.")] = False,
+    at: At = ".",
+) -> int:
+    """Show what an agent did: its messages, commands, files and tool calls."""
+    from scriptorium.cli.logs import logs as command  # noqa: PLC0415
+
+    return command(at, name, attempt=attempt, follow=follow, raw=raw)
+
+
+@app.command(
+    context_settings=_CONTEXT,
+    epilog="""
+\b
+Examples:
+  scriptorium unpark 0004                a stuck ticket; its tries start anew, its branch goes on
+  scriptorium unpark parser              an area that gave no usable tickets
+  scriptorium unpark spec                the spec, where no usable areas came back
+  scriptorium unpark areas/0004.md       by its path, should a name mean two things
+  scriptorium unpark --all
+""",
+)
+def unpark(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="TICKET|AREA|spec ...", help="What is to be tried again.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that is parked.")] = False,
+    at: At = ".",
+) -> int:
+    """Let what was given up be tried again."""
+    if bool(names) is everything:
+        raise typer.BadParameter("name what is to be tried again, or say --all")
+    from scriptorium.cli.unpark import unpark as command  # noqa: PLC0415
+
+    return command(at, names or (), everything=everything)
+
+
+@app.command(
+    context_settings=_CONTEXT,
+    epilog="""
+\b
+Examples:
+  scriptorium check                  exit code 0: nothing is wrong (notes are no fault); 1: something is
+  scriptorium check --fix            also beside a running `scriptorium run`
+  scriptorium check --json | jq '.findings[] | select(.severity == "error")'
+""",
+)
+def check(
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Mend, in one commit, what can be mended in exactly one way.")
+    ] = False,
+    at: At = ".",
+    as_json: Json = False,
+) -> int:
+    """Look over the plan branch: its files, and each commit of its history."""
+    from scriptorium.cli.check import check as command  # noqa: PLC0415
+
+    return command(at, as_json=as_json, fix=fix)
 
 
 @app.command(

@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from scriptorium.cli.committing import commit, open_plan
 from scriptorium.cli.failure import Failure
-from scriptorium.cli.place import find_project, no_plan
-from scriptorium.plan.edits import FolderBlocked
-from scriptorium.plan.refs import RefError, enable_fsync
-from scriptorium.plan.repository import InvariantBroken, PlanBusy, PlanMissing, PlanRepository
-from scriptorium.plan.transitions import PreconditionFailed, UpdateSpec
+from scriptorium.cli.place import find_project
+from scriptorium.plan.transitions import UpdateSpec
 
 # A book of 150,000 words; what is larger is not what anyone meant to give to an agent.
 LIMIT_BYTES = 1024 * 1024
@@ -19,21 +17,12 @@ LIMIT_BYTES = 1024 * 1024
 def plan_from(at: str, source: str) -> int:
     """Commit the text of ``source`` (``-``: standard input) as the spec; the same text changes nothing."""
     text = _read(source)
-    enable_fsync()
     project = find_project(at)
-    plan = PlanRepository(project.git_dir)
-    before = plan.tip()
-    if before is None:
-        raise no_plan(project)
-    try:
-        after = plan.commit(UpdateSpec(text)).commit
-    except PlanMissing as error:
-        raise no_plan(project) from error
-    except (PlanBusy, PreconditionFailed, InvariantBroken, FolderBlocked, RefError) as error:
-        raise Failure(f"the spec was not committed: {error}") from error
+    plan, before = open_plan(project)
+    after = commit(project, plan, UpdateSpec(text), "the spec was not committed").commit
     sys.stdout.write(
         "The spec is the same as before; nothing was committed.\n"
-        if after == before
+        if after == before.commit
         else f"Committed the spec to the plan branch ({after[:12]}). Next: scriptorium run\n"
     )
     return 0

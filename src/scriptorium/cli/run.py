@@ -18,7 +18,10 @@ from scriptorium.cli.failure import EXIT_FAILED, Failure, printable
 from scriptorium.cli.place import find_project, no_plan, read_config
 from scriptorium.cli.signals import gate
 from scriptorium.code.repository import RepositoryProblem
+from scriptorium.plan.objects import ObjectMissing
+from scriptorium.plan.refs import RefError
 from scriptorium.plan.repository import PlanMissing
+from scriptorium.plan.start import PlanUnusable
 from scriptorium.runtime import (
     ChildCrashed,
     EventStream,
@@ -34,7 +37,15 @@ LOOP_LIMIT_SECONDS = 120.0
 """A loop that stands still for so long ends the process with exit code 70, and its stacks on stderr."""
 LAST_NEWS_SECONDS = 2.0
 """After the end, for the news that are not printed yet."""
-_WARNINGS = (news.Trouble, news.Parked, news.LandingBlocked, news.PlannerFailed, news.Recovered, ChildCrashed)
+_WARNINGS = (
+    news.Trouble,
+    news.Parked,
+    news.LandingBlocked,
+    news.PlannerFailed,
+    news.Recovered,
+    news.SetAside,
+    ChildCrashed,
+)
 _LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 
 
@@ -46,8 +57,10 @@ def run(at: str, *, port: int | None, until_idle: bool) -> int:
         report = _in_trio(project.root, port, until_idle, level)
     except PlanMissing as error:
         raise no_plan(project) from error
-    except (RepositoryProblem, AlreadyRunning, CannotListen) as error:
+    except (RepositoryProblem, AlreadyRunning, CannotListen, PlanUnusable) as error:
         raise Failure(str(error)) from error
+    except (RefError, ObjectMissing) as error:
+        raise Failure(f"the plan branch cannot be read: {error}; see: scriptorium check") from error
     except SupervisorFailed as error:
         raise Failure(f"gave up: {error}; nothing is lost, start it again") from error
     for line in report.leftovers:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pygit2
 from attrs import frozen
 
-from scriptorium.cli.tally import Tally, read_tally
 from scriptorium.code.check_commands import check_commands
 from scriptorium.code.evidence import Result, Verdict, VerdictStore, checks_key
 from scriptorium.code.repository import (
@@ -26,6 +25,8 @@ from scriptorium.code.repository import (
 from scriptorium.config import Config
 from scriptorium.harness.records import RunRecord, ServiceRecord, read_records, read_service_record
 from scriptorium.plan.ids import Oid
+from scriptorium.plan.reading import PlanMissing, PlanReader
+from scriptorium.plan.snapshot import Snapshot
 
 AGENT_ROLES = ("architect", "manager", "coding")
 CONDITION_LIMIT_BYTES = 1024 * 1024
@@ -49,7 +50,7 @@ class Base:
 class Standing:
     """One moment of a repository. ``service`` and ``agents`` are those that live."""
 
-    plan: Tally
+    plan: Snapshot
     agents: Sequence[RunRecord]
     base: Base
     service: ServiceRecord | None
@@ -57,10 +58,14 @@ class Standing:
 
 
 def look(project: Project, config: Config) -> Standing | None:
-    """How the repository stands now; None when it has no plan branch. Raises RefError for a broken one."""
+    """How the repository stands now; None when it has no plan branch.
+
+    Raises RefError or ObjectMissing for a broken one.
+    """
     repo = open_repository(project)
-    plan = read_tally(repo)
-    if plan is None:
+    try:
+        plan = PlanReader(project.git_dir).read()
+    except PlanMissing:
         return None
     service = read_service_record(project.state_dir / "service.json")
     live = service if service is not None and service.alive else None

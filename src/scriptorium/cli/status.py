@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 
 from scriptorium.cli.failure import Failure, printable
 from scriptorium.cli.place import find_project, no_plan, read_config
 from scriptorium.cli.standing import Standing, look
+from scriptorium.plan.ids import TicketId
+from scriptorium.plan.objects import ObjectMissing
+from scriptorium.plan.parked import parked
 from scriptorium.plan.refs import RefError
+from scriptorium.plan.snapshot import Snapshot
+
+SHOWN = 20
+"""Of a list that somebody may have made a hundred thousand long."""
 
 
 def status(at: str, *, as_json: bool) -> int:
@@ -16,7 +24,7 @@ def status(at: str, *, as_json: bool) -> int:
     project = find_project(at)
     try:
         standing = look(project, read_config(project))
-    except RefError as error:
+    except (RefError, ObjectMissing) as error:
         raise Failure(str(error)) from error
     if standing is None:
         raise no_plan(project)
@@ -30,7 +38,7 @@ def status(at: str, *, as_json: bool) -> int:
 def document(standing: Standing) -> dict[str, object]:
     """The contract's JSON document."""
     return {
-        "tickets": dict(standing.plan.tickets),
+        "tickets": _counts(standing.plan),
         "agents": [
             {
                 "ticket": agent.facts.ticket,
@@ -43,7 +51,7 @@ def document(standing: Standing) -> dict[str, object]:
             }
             for agent in standing.agents
         ],
-        "queue": {"pending": list(standing.plan.pending), "active": standing.plan.active},
+        "queue": {"pending": _pending(standing.plan), "active": standing.plan.active_ticket},
         "base": {
             "branch": standing.base.branch,
             "oid": standing.base.oid,
@@ -59,7 +67,7 @@ def document(standing: Standing) -> dict[str, object]:
 
 def lines(standing: Standing) -> list[str]:
     """The text: the contract's lines first, then what else a person wants to know."""
-    counts = standing.plan.tickets
+    counts = _counts(standing.plan)
     shown = [
         f"Open: {counts['open']}",
         f"In Progress: {counts['in-progress']}",
@@ -68,9 +76,12 @@ def lines(standing: Standing) -> list[str]:
     if counts["stuck"]:
         shown.append(f"Stuck: {counts['stuck']}")
     shown += _agents(standing)
-    pending = ", ".join(standing.plan.pending) or "nothing waits"
-    landing = f"; landing {standing.plan.active}" if standing.plan.active else ""
+    pending = _listed(_pending(standing.plan)) or "nothing waits"
+    landing = f"; landing {standing.plan.active_ticket}" if standing.plan.active_ticket else ""
     shown.append(f"Merge Queue: {pending}{landing}")
+    names = parked(standing.plan).names
+    if names:
+        shown.append(f"Given up: {_listed(names)}; to try one again: scriptorium unpark NAME (or --all)")
     shown.append(_base(standing))
     if standing.service:
         shown.append(f"Service: running, pid {standing.service.pid}, {standing.service.endpoint}")
@@ -78,8 +89,25 @@ def lines(standing: Standing) -> list[str]:
         left = "; `scriptorium run` ends these agents and goes on with their work" if standing.agents else ""
         shown.append(f"Service: not running{left}")
     shown += standing.conditions
-    shown += [f"Unreadable: {path}: {reason}" for path, reason in standing.plan.problems]
+    problems = standing.plan.problems
+    shown += [f"Unreadable: {problem}" for problem in problems[:SHOWN]]
+    if len(problems) > SHOWN:
+        shown.append(f"Unreadable: and {len(problems) - SHOWN} more: scriptorium check names them")
     return shown
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    return ", ".join([*names[:SHOWN], *more])
+
+
+def _counts(plan: Snapshot) -> dict[str, int]:
+    """The tickets of each state, by their names: one that cannot be read counts too."""
+    return {str(state): len(folder.names) for state, folder in plan.folders.items()}
+
+
+def _pending(plan: Snapshot) -> list[TicketId]:
+    return [entry.ticket for entry in plan.pending if entry != plan.active]
 
 
 def _agents(standing: Standing) -> list[str]:

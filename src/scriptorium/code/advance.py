@@ -13,12 +13,12 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import pygit2
 from attrs import frozen
 
-from scriptorium.code.checkout import Checkout, Site, Stand, going, staged
+from scriptorium.code.checkout import NEW_SUFFIX, Checkout, Site, Stand, going, staged
 from scriptorium.code.repository import Project
 from scriptorium.code.staging import Staging, open_staging
 from scriptorium.code.trees import Change, Leaf
@@ -26,9 +26,6 @@ from scriptorium.plan.ids import Oid
 
 Step: TypeAlias = Callable[[str], None]
 """Called with a name after each durable step, so that a test can stop there. What it raises goes up."""
-
-NEW_SUFFIX: Final = ".scriptorium-new"
-"""Of a file on its way into place: the new index, or a file that comes from another file system."""
 
 
 def no_step(_name: str) -> None:

@@ -29,6 +29,9 @@ FILE_LIMIT_BYTES = 2 * 1024 * 1024 * 1024
 """No file larger than this is stored: it is an accident, and every checkout would carry it."""
 CHUNK_BYTES = 1024 * 1024
 
+_TRIES = 10
+"""Each makes its folder anew, so that only one that `git gc` removes within microseconds costs another."""
+
 _COPIED_SETTINGS = ("core.autocrlf", "core.eol", "core.attributesfile")
 
 
@@ -100,8 +103,18 @@ class BlobWriter:
             # As git does when it finds what it was to write: clean-up goes by the age of what nothing names.
             os.utime(place, follow_symlinks=False)
         except OSError:
-            return str(self._repo.create_blob(data))
+            return str(self._create(data))
         return oid
+
+    def _create(self, data: bytes) -> pygit2.Oid:
+        """`create_blob`, also while `git gc` removes the folders that it has emptied."""
+        for _ in range(_TRIES - 1):
+            try:
+                return self._repo.create_blob(data)
+            except (OSError, pygit2.GitError) as error:
+                if "No such file" not in str(error):
+                    raise
+        return self._repo.create_blob(data)
 
     def _filters(self, path: bytes) -> pygit2.filter.FilterList | None:
         """What git does to this file on its way in (line ends, `ident`); never a program."""
@@ -124,7 +137,10 @@ class BlobWriter:
         own = self._project.git_dir / "info" / "attributes"
         if not self._attributes and not settings and not own.is_file():
             return None
-        self._scratch = tempfile.TemporaryDirectory(prefix="scriptorium-attributes-")
+        # Where the next start clears away what a kill leaves.
+        place = self._project.state_dir / "scratch"
+        place.mkdir(parents=True, exist_ok=True)
+        self._scratch = tempfile.TemporaryDirectory(prefix="attributes-", dir=place)
         root = Path(self._scratch.name)
         cleaning = pygit2.init_repository(str(root), initial_head="scratch")
         for key, value in settings.items():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import errno
 import hashlib
 import os
 import stat
@@ -23,6 +24,10 @@ from scriptorium.code.trees import Change, Leaf
 
 LOCK_MARK: Final = b"scriptorium is landing a ticket\n"
 """The whole content of an index.lock that is ours; git's own begin with an index, or are empty."""
+NEW_SUFFIX: Final = ".scriptorium-new"
+"""Of a file on its way into place: a lock, the new index, or a file that comes from another file system."""
+_NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""Of a file system that has none."""
 UNFINISHED: Final = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
 """What an open merge, cherry-pick, revert or rebase leaves in a checkout's git directory."""
 NAMED_OBSTACLES: Final = 20
@@ -53,7 +58,12 @@ class Checkout:
     git_dir: Path
 
     def open(self) -> pygit2.Repository:
-        return pygit2.Repository(str(self.folder))
+        return pygit2.Repository(str(self.folder if self.knows_its_repository else self.git_dir))
+
+    @property
+    def knows_its_repository(self) -> bool:
+        """Whether there is a `.git`: not where `core.worktree` names the folder, nor where it is gone."""
+        return os.path.lexists(self.folder / ".git")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -67,20 +77,47 @@ class Checkout:
         self.release_stale_lock()
         lock = self.git_dir / "index.lock"
         try:
-            handle = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+            _make_lock(lock, self.git_dir / f"index{NEW_SUFFIX}")
         except FileExistsError:
             raise IndexLocked(lock) from None
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(LOCK_MARK)
             yield
         finally:
-            lock.unlink()
+            # What was done under the lock is done. One that stays has our mark, and the next to lock, or the
+            # next start, removes it.
+            with contextlib.suppress(OSError):
+                lock.unlink()
 
     def release_stale_lock(self) -> None:
         """Remove a lock that an earlier landing left here; only one landing at a time takes it."""
         if is_our_lock(self.git_dir / "index.lock"):
             (self.git_dir / "index.lock").unlink()
+
+
+def _make_lock(lock: Path, new: Path) -> None:
+    """Make a lock that has our mark from its first moment: one without would look like git's after a kill.
+
+    Raises `FileExistsError` when there is a lock.
+    """
+    new.unlink(missing_ok=True)
+    try:
+        _write_mark(new)
+        os.link(new, lock)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        _write_mark(lock)
+    finally:
+        with contextlib.suppress(OSError):
+            new.unlink()
+
+
+def _write_mark(path: Path) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+    with os.fdopen(handle, "wb") as file:
+        file.write(LOCK_MARK)
 
 
 def is_our_lock(path: Path) -> bool:
@@ -98,14 +135,13 @@ def checkouts_of(project: Project, branch: str) -> tuple[Checkout, ...]:
     Scriptorium's own worktrees do not count, nor does one whose folder is gone.
     """
     found = [] if project.bare else [Checkout(project.root, project.git_dir)]
-    found += [Checkout(folder, own) for own, folder in linked_worktrees(project)]
-    return tuple(
+    linked = (Checkout(folder, own) for own, folder in linked_worktrees(project))
+    found += [
         checkout
-        for checkout in found
-        if head_of(checkout.git_dir) == f"refs/heads/{branch}"
-        and project.worktrees_dir not in checkout.folder.parents
-        and (checkout.folder / ".git").exists()
-    )
+        for checkout in linked
+        if project.worktrees_dir not in checkout.folder.parents and checkout.knows_its_repository
+    ]
+    return tuple(checkout for checkout in found if head_of(checkout.git_dir) == f"refs/heads/{branch}")
 
 
 def linked_worktrees(project: Project) -> tuple[tuple[Path, Path], ...]:

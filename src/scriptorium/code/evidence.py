@@ -11,12 +11,14 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, NoReturn, final
+from typing import TYPE_CHECKING, Final, NoReturn, final
 
 from attrs import asdict, field, frozen
 
-from scriptorium.code.merge import Merged
 from scriptorium.plan.ids import Oid, parse_oid
+
+if TYPE_CHECKING:  # `status` reads verdicts and merges nothing
+    from scriptorium.code.merge import Merged
 
 FILE_LIMIT_BYTES: Final = 256 * 1024
 """A verdict is a few KiB; anything larger was not written here."""

@@ -29,6 +29,7 @@ from scriptorium.code.merge import Merged
 from scriptorium.code.pins import TICKET_BRANCHES, delete_landing, read_landings, set_landing
 from scriptorium.code.repository import Project, open_repository, signature
 from scriptorium.code.trees import Change, changes_between
+from scriptorium.code.wholeness import ObjectsVanished, missing_object
 from scriptorium.plan.ids import Oid, TicketId
 from scriptorium.plan.refs import RefLocked, RefMoved, compare_and_swap, delete_ref, read_ref
 
@@ -120,6 +121,9 @@ def land(
             return blocked_by(project, in_the_way)
         set_landing(repo, ticket, commit)
         step("landing-ref")
+        if (missing := missing_object(project.git_dir, commit, [evidence.base])) is not None:
+            delete_landing(repo, ticket, old=commit)
+            raise ObjectsVanished(f"refs/heads/{branch}", commit, missing)
         return _move(_Landing(project, repo, branch, ticket, evidence.base, commit, changes, checkouts, step))
 
 

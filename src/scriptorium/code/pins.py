@@ -15,15 +15,17 @@ from pathlib import Path
 import pygit2
 
 from scriptorium.code.repository import common_dir
+from scriptorium.code.safekeeping import give_ref
+from scriptorium.code.wholeness import ObjectsVanished, missing_object
 from scriptorium.plan.ids import (
-    MAX_TICKET_NUMBER,
     InvalidName,
     Oid,
     TicketId,
+    counted,
     parse_ticket_id,
     ticket_number,
 )
-from scriptorium.plan.refs import RefError, RefMoved, compare_and_swap, delete_ref, read_ref
+from scriptorium.plan.refs import RefError, RefMoved, delete_ref, read_ref
 
 SUBMITTED = "refs/scriptorium/submitted"
 WORK = "refs/scriptorium/work"
@@ -41,6 +43,7 @@ def pin_submitted(repo: pygit2.Repository, ticket: TicketId, commit: Oid) -> str
     """Keep a submitted commit; returns the ref's name. One that is pinned so already is not pinned again.
 
     Raises:
+        ObjectsVanished: git is removing what no ref has; make the commit anew.
         RefError: the ref could not be written, so the commit is not safe yet.
     """
     return _pin(repo, f"{SUBMITTED}/{ticket}/", commit)
@@ -57,6 +60,15 @@ def pins_of(repo: pygit2.Repository, ticket: TicketId) -> tuple[Oid, ...]:
     return tuple(commit for name in names if (commit := read_ref(repo, name)) is not None)
 
 
+def work_pins(repo: pygit2.Repository, ticket: TicketId) -> tuple[Oid, ...]:
+    """The work in progress that is pinned for a ticket, oldest first."""
+    folder = f"{WORK}/{ticket}/"
+    numbers = (name.removeprefix(folder) for name in ref_names(repo, folder))
+    known = sorted(int(number) for number in numbers if _NUMBER.fullmatch(number))
+    commits = (_read_or_none(repo, f"{folder}{number}") for number in known)
+    return tuple(commit for commit in commits if commit is not None)
+
+
 def _pin(repo: pygit2.Repository, folder: str, commit: Oid) -> str:
     for _ in range(_PIN_TRIES):
         numbers = [0]
@@ -66,14 +78,32 @@ def _pin(repo: pygit2.Repository, folder: str, commit: Oid) -> str:
                 continue
             if _read_or_none(repo, name) == commit:
                 return name
-            numbers.append(int(number))
+            numbers.append(counted(int(number)))
         name = f"{folder}{max(numbers) + 1}"
         try:
-            compare_and_swap(repo, name, new=commit, old=None)
+            give_ref(repo, name, new=commit, old=None, known=_heads(repo))
         except RefMoved:
             continue
+        except RefError as error:
+            _require_whole(repo, name, commit, error)
+            raise
+        try:
+            _require_whole(repo, name, commit)
+        except ObjectsVanished:
+            delete_ref(repo, name, old=commit)
+            raise
         return name
     raise RefError(f"{folder}: other pins kept being made there; {commit} is not pinned")
+
+
+def _require_whole(repo: pygit2.Repository, name: str, commit: Oid, cause: RefError | None = None) -> None:
+    missing = missing_object(common_dir(Path(repo.path)), commit)
+    if missing is not None:
+        raise ObjectsVanished(name, commit, missing) from cause
+
+
+def _heads(repo: pygit2.Repository) -> list[Oid | None]:
+    return [_read_or_none(repo, name) for name in ref_names(repo, "refs/heads/")]
 
 
 def _read_or_none(repo: pygit2.Repository, name: str) -> Oid | None:
@@ -89,8 +119,8 @@ def highest_ticket_id(repo: pygit2.Repository) -> int:
     for prefix in (TICKET_BRANCHES, OWN_REFS):
         for name in ref_names(repo, prefix):
             found = _TICKET_IN_NAME.fullmatch(name)
-            if found is not None and int(found[1]) <= MAX_TICKET_NUMBER:
-                highest = max(highest, int(found[1]))
+            if found is not None:
+                highest = max(highest, counted(int(found[1])))
     return highest
 
 
@@ -114,7 +144,7 @@ def set_landing(repo: pygit2.Repository, ticket: TicketId, commit: Oid) -> None:
     name = f"{LANDING}/{ticket}"
     current = read_ref(repo, name)
     if current != commit:
-        compare_and_swap(repo, name, new=commit, old=current)
+        give_ref(repo, name, new=commit, old=current, known=_heads(repo))
 
 
 def read_landings(repo: pygit2.Repository) -> tuple[tuple[TicketId, Oid], ...]:

@@ -15,7 +15,14 @@ from attrs import frozen
 
 from scriptorium.code.base_merge import Plan, check_out, leave_merge, plan_merge, remove_locks, renew_index
 from scriptorium.code.exact import WorktreeBroken, reset_to_commit
-from scriptorium.code.left_merge import Remerge, contains, foreign_operation, is_merging, left_merge
+from scriptorium.code.left_merge import (
+    Remerge,
+    contains,
+    foreign_operation,
+    is_merging,
+    left_merge,
+    remember,
+)
 from scriptorium.code.places import (
     base_worktree,
     discard,
@@ -43,6 +50,8 @@ from scriptorium.code.registration import (
     shares_directory,
 )
 from scriptorium.code.repository import Project, branch_tip, opened
+from scriptorium.code.resuming import HalfMerged, work_to_resume
+from scriptorium.code.safekeeping import give_ref
 from scriptorium.code.spare import fill_from_spare
 from scriptorium.code.ticket_branch import is_held, ticket_branch
 from scriptorium.plan.ids import Oid, TicketId
@@ -156,21 +165,42 @@ def _sound(project: Project, path: Path) -> Registration | None:
 
 def _make(job: _Job) -> Prepared:
     """Make the worktree, from nothing or in place of one that is not sound."""
+    left = _resume(job)
     remove_worktree(job.project, job.path, base=job.base)
     make_parents(job.project)
     tip = job.tip()
-    plan = plan_merge(job.repo, job.ticket, tip, job.base) if job.merge_base else Plan(tip)
+    brings_base = job.merge_base and left is None
+    plan = plan_merge(job.repo, job.ticket, tip, job.base) if brings_base else Plan(tip)
     if plan.tip != tip:
         # There is no worktree yet, so the branch may move first: a crash leaves a branch with the base in.
-        compare_and_swap(job.repo, job.ref, new=plan.tip, old=tip)
+        give_ref(job.repo, job.ref, new=plan.tip, old=tip, known=[job.base])
     registration = register(job.project, f"scriptorium-{job.ticket}", job.path, f"ref: {job.ref}")
     if not fill_from_spare(job.project, job.repo, registration, plan.tip):
         make_folder(registration)
         check_out(registration, plan.tip)
     if plan.conflicts:
         leave_merge(registration, tip, job.base)
+    elif left is not None:
+        remember(registration.own_dir, left.ours, left.theirs)
     finish(registration)
-    return job.prepared(plan.tip, merged=plan.tip != tip, conflicts=plan.conflicts)
+    return job.prepared(plan.tip, merged=plan.tip != tip, conflicts=left.marked if left else plan.conflicts)
+
+
+def _resume(job: _Job) -> HalfMerged | None:
+    """Bring the branch to the pinned work of a worktree that is lost, before an agent is to go on from it.
+
+    Returns the merge of the base that was open there. A branch that is not there is begun at the base:
+    whoever deleted it wants that.
+    """
+    tip = branch_tip(job.repo, job.branch)
+    if tip is None or not job.merge_base or os.path.lexists(job.path):
+        return None
+    found = work_to_resume(job.repo, job.ticket, tip, job.base)
+    if found is None:
+        return None
+    if found.commit != tip:
+        compare_and_swap(job.repo, job.ref, new=found.commit, old=tip)
+    return found.left
 
 
 def _put_on_branch(job: _Job, registration: Registration) -> Oid | None:
@@ -212,7 +242,7 @@ def _continue(job: _Job, registration: Registration, head: Oid) -> Prepared:
         else:
             # Files first: were the branch first, a crash would leave the base's changes taken back.
             check_out(registration, plan.tip)
-            compare_and_swap(job.repo, job.ref, new=plan.tip, old=head)
+            give_ref(job.repo, job.ref, new=plan.tip, old=head, known=[job.base])
         finish(registration)
         return job.prepared(plan.tip, merged=plan.tip != head, conflicts=plan.conflicts)
     return _make(job)  # the agent's settings of this worktree stand in the way

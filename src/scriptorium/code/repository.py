@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shlex
 import stat
 from pathlib import Path
 
@@ -14,11 +16,14 @@ import pygit2
 from attrs import field, frozen
 from pygit2.enums import RepositoryOpenFlag
 
+from scriptorium.code.nofollow import write_anew
 from scriptorium.plan.ids import Oid
 
 STATE_DIR_NAME = ".scriptorium"
 OWN_BRANCHES = "scriptorium/"
 """Branches below this name are scriptorium's own and never the base."""
+
+_NOT_OURS = re.compile(r"repository path '(.+)' is not owned by current user")
 
 IDENTITY_NAME = "scriptorium"
 IDENTITY_EMAIL = "scriptorium@localhost"
@@ -67,8 +72,8 @@ class Project:
 
     @property
     def entrance(self) -> Path:
-        """What leads to the repository and its checkout alike. With `core.worktree` the checkout need not know
-        its repository, and with a `.git` file the repository does not know its checkout."""
+        """What leads to the repository and to its checkout: where `core.worktree` is set, the checkout need
+        not know its repository, and where `.git` is a file, the repository does not know its checkout."""
         return self.root if os.path.lexists(self.root / ".git") else self.git_dir
 
     @property
@@ -116,6 +121,7 @@ def discover(path: Path) -> Project:
     repo = _open(start, Path(found), RepositoryOpenFlag.DEFAULT)
     own_dir = Path(os.path.realpath(repo.path))
     git_dir = common_dir(own_dir)
+    _open(git_dir, git_dir, RepositoryOpenFlag.NO_SEARCH)
     if git_dir != own_dir:
         return _main_of_linked(git_dir)
     if repo.is_bare or repo.workdir is None:
@@ -137,6 +143,8 @@ def _main_of_linked(git_dir: Path) -> Project:
     if repo.is_bare or repo.workdir is None:
         return Project(git_dir, git_dir, bare=True)
     root = Path(os.path.realpath(repo.workdir))
+    if "core.worktree" in repo.config:
+        return Project(root, git_dir, bare=False)
     # A separate git directory does not know its checkout, and libgit2 then takes its parent folder.
     if pygit2.discover_repository(str(root)) is None or _git_dir_at(root) != git_dir:
         raise UnsupportedRepository(
@@ -174,6 +182,14 @@ def _why_unsupported(git_dir: Path, error: str) -> str:
             f"{git_dir}: the reftable format is not supported; change it with: "
             "git refs migrate --ref-format=files"
         )
+    if foreign := _NOT_OURS.search(error):
+        # libgit2 asks for each by itself: the checkout, and the directory that is opened without it.
+        places = dict.fromkeys((foreign[1], str(git_dir)))
+        trust = (f"git config --global --add safe.directory {shlex.quote(place)}" for place in places)
+        return (
+            f"{git_dir}: the repository belongs to another user; run scriptorium as its owner, "
+            f"or trust it with: {' && '.join(trust)}"
+        )
     return f"{git_dir}: cannot be opened: {error}"
 
 
@@ -209,6 +225,10 @@ def ensure_state_dir(project: Project) -> Path:
     # Opened as new: what a person wrote there stays, and a link is not written through.
     with contextlib.suppress(FileExistsError), ignore.open("x") as file:
         file.write("*\n")
+    found = ignore.lstat()
+    if stat.S_ISREG(found.st_mode) and found.st_size == 0:
+        # Left by a kill just here: git would show the user all that is in the folder, for ever.
+        write_anew(ignore, b"*\n")
     return folder
 
 
@@ -241,7 +261,10 @@ def base_branch(repo: pygit2.Repository, configured: str | None) -> str:
 
 def _head_branch(repo: pygit2.Repository) -> str | None:
     """The branch that HEAD names, born or not; None when HEAD is detached."""
-    target = repo.lookup_reference("HEAD").target
+    try:
+        target = repo.lookup_reference("HEAD").target
+    except (KeyError, pygit2.GitError):
+        return None  # damaged: as little use as a detached one
     if isinstance(target, str) and target.startswith("refs/heads/"):
         return target.removeprefix("refs/heads/")
     return None

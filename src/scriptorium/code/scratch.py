@@ -7,6 +7,7 @@ repository. What comes back is read without following a link, and is bounded.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,19 @@ ENTRY_LIMIT = 10_000
 """Looked at in a folder, beyond those exported: a planner that fills it costs a bounded time."""
 TOTAL_LIMIT_BYTES = 64 * 1024 * 1024
 """What is read beyond as much as was exported: far more than a planner writes, far less than the memory."""
+EXPORT_LIMIT_BYTES = 8 * 1024 * 1024
+"""A larger file is not exported: the plan sets it aside too."""
+EXPORT_DEPTH = 32
+"""Folders within folders that are exported: the plan's own are three deep."""
+_NO_FILE = frozenset(
+    {errno.ENAMETOOLONG, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.EILSEQ}
+)
+"""What a file system says of a name that it cannot have, or has already as something else."""
+
+NAME_LIMIT_BYTES = 255
+"""What Linux allows. A tree may hold longer names, which stop no planner: they are of no file of the plan."""
+DEPTH_LIMIT = 8
+"""Folders within folders: twice as deep as the plan's layout."""
 
 
 @frozen
@@ -57,6 +71,7 @@ def export(git_dir: Path, commit: Oid, root: Path) -> Scratch:
 
     A left-over folder of that name (a crash in an earlier life) is removed first. Only blobs are written,
     as plain files: a link in the tree, or a name that git would not write, would be a way out of the folder.
+    What cannot be a file, or cannot be read, is left out: one planted name must not end all planning.
     """
     discard(root)
     root.mkdir(parents=True, mode=0o700)
@@ -65,22 +80,50 @@ def export(git_dir: Path, commit: Oid, root: Path) -> Scratch:
     tree = repository[commit].peel(pygit2.Tree)
     exported: dict[str, bytes] = {}
     for path, blob in _blobs(tree, PurePosixPath()):
-        target = root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(blob.data)
-        exported[str(path)] = blob.data
+        content = _content(blob)
+        if content is not None and _write(root / path, content):
+            exported[str(path)] = content
     return Scratch(root, exported)
 
 
 def _blobs(tree: pygit2.Tree, under: PurePosixPath) -> Iterator[tuple[PurePosixPath, pygit2.Blob]]:
-    for entry in tree:
+    for entry in _entries_of(tree):
         if entry.name in {None, "", ".", ".."} or "/" in entry.name or entry.name.lower() == ".git":
             continue  # agents can write the plan branch's objects by hand
+        if len(os.fsencode(entry.name)) > NAME_LIMIT_BYTES or len(under.parts) >= DEPTH_LIMIT:
+            continue
         path = under / entry.name
         if isinstance(entry, pygit2.Tree):
-            yield from _blobs(entry, path)
+            if len(path.parts) < EXPORT_DEPTH:
+                yield from _blobs(entry, path)
         elif isinstance(entry, pygit2.Blob) and entry.filemode != pygit2.enums.FileMode.LINK:
             yield path, entry
+
+
+def _entries_of(tree: pygit2.Tree) -> tuple[pygit2.Object, ...]:
+    """What is in a folder of the plan; nothing when the repository lacks it, or has something else there."""
+    with contextlib.suppress(KeyError, pygit2.GitError):
+        return tuple(tree)
+    return ()
+
+
+def _content(blob: pygit2.Blob) -> bytes | None:
+    """What is in a file of the plan; None when it is too large, or when the repository lacks it."""
+    with contextlib.suppress(KeyError, pygit2.GitError):
+        return blob.data if blob.size <= EXPORT_LIMIT_BYTES else None
+    return None
+
+
+def _write(target: Path, content: bytes) -> bool:
+    """Write a file; False when the file system cannot have one of that name there."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
+        return False
+    return True
 
 
 def read_back(scratch: Scratch) -> Returned:
@@ -90,7 +133,7 @@ def read_back(scratch: Scratch) -> Returned:
     total = -sum(map(len, scratch.exported.values()))
     entries, overfull = _entries(scratch.root, ENTRY_LIMIT + len(scratch.exported))
     for path, entry in entries:
-        content = _read(entry)
+        content = _read(entry, max(FILE_LIMIT_BYTES, len(scratch.exported.get(path, b""))))
         total += len(content or b"")
         if total > TOTAL_LIMIT_BYTES:
             overfull = True
@@ -126,8 +169,8 @@ def _entries(root: Path, limit: int) -> tuple[list[tuple[str, os.DirEntry[str]]]
     return sorted(found, key=lambda pair: pair[0]), False
 
 
-def _read(entry: os.DirEntry[str]) -> bytes | None:
-    """The content of a regular file of readable size, else None. Never blocks on a pipe or a device."""
+def _read(entry: os.DirEntry[str], limit: int) -> bytes | None:
+    """The content of a regular file of at most `limit` bytes, else None. Never waits on a pipe."""
     try:
         descriptor = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -135,8 +178,8 @@ def _read(entry: os.DirEntry[str]) -> bytes | None:
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             return None
-        content = file.read(FILE_LIMIT_BYTES + 1)
-    return content if len(content) <= FILE_LIMIT_BYTES else None
+        content = file.read(limit + 1)
+    return content if len(content) <= limit else None
 
 
 def discard(root: Path) -> None:

@@ -98,9 +98,15 @@ def settle(project: Project, branch: str, *, step: Step = no_step) -> tuple[Sett
     for checkout in checkouts_of(project, branch):
         checkout.release_stale_lock()
     repo = open_repository(project)
-    return tuple(
-        _settle(_Place(project, branch, step), repo, ticket, commit) for ticket, commit in read_landings(repo)
-    )
+    place = _Place(project, branch, step)
+    return tuple(_settle_or_wait(place, repo, ticket, commit) for ticket, commit in read_landings(repo))
+
+
+def _settle_or_wait(place: _Place, repo: pygit2.Repository, ticket: TicketId, commit: Oid) -> Settled:
+    try:
+        return _settle(place, repo, ticket, commit)
+    except RefLocked as error:  # of the landing ref, or of all packed refs
+        return Settled(ticket, SettledAs.BLOCKED, commit, blocked_by(place.project, [error.path]).files)
 
 
 def _settle(place: _Place, repo: pygit2.Repository, ticket: TicketId, commit: Oid) -> Settled:

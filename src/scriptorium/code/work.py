@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import pygit2
 from attrs import frozen
@@ -26,6 +27,9 @@ from scriptorium.code.scan import tree_entries
 from scriptorium.code.ticket_branch import is_held, ticket_branch
 from scriptorium.plan.ids import Oid, TicketId
 
+_IN_PROGRESS: Final = "scriptorium: keep the work in progress"
+_LATE: Final = "scriptorium: keep what was written after the submission"
+
 
 @frozen
 class Work:
@@ -37,9 +41,11 @@ class Work:
 
 
 def snapshot_work(
-    project: Project, worktree: Path, ticket: TicketId, *, base: Oid | None = None
+    project: Project, worktree: Path, ticket: TicketId, *, base: Oid | None = None, late: bool = False
 ) -> Work | None:
     """Take what `worktree` holds as a commit to be pinned, whatever state it is in.
+
+    `late`: it was written after the ticket's submission, and is not to be gone on from.
 
     None when there is nothing that would be lost: no such folder, or no change to a commit that the ticket's
     branch, its pins or the base branch (`base`, else as git alone tells it) hold already. A folder that git
@@ -65,7 +71,8 @@ def snapshot_work(
     pins = tuple(pin for pin in pins_of(repo, ticket) if isinstance(repo.get(pin), pygit2.Commit))
     commit = _pinned_already(repo, pins, parents, recorded.tree)
     if commit is None:
-        commit = commit_work(repo, ticket, parents, recorded.tree)
+        message = _LATE if late else _IN_PROGRESS
+        commit = commit_work(repo, ticket, parents, recorded.tree, message)
         if is_held(repo, commit, (branch, *pins, base or _usual_base(repo))):
             return None
     return Work(commit, recorded.tree, _differing(repo, recorded.tree, branch))
@@ -96,10 +103,26 @@ def _differing(repo: pygit2.Repository, tree: Oid, commit: Oid | None) -> tuple[
     return tuple(os.fsdecode(path) for path in sorted(paths))
 
 
-def commit_work(repo: pygit2.Repository, ticket: TicketId, parents: Sequence[Oid], tree: Oid) -> Oid:
+def is_late(commit: pygit2.Commit) -> bool:
+    """Whether a pinned commit is one that `snapshot_work` was told is late."""
+    return commit.message.startswith(_LATE)
+
+
+def is_in_progress(commit: pygit2.Commit) -> bool:
+    """Whether a pinned commit was made by `snapshot_work` of what was not committed, and is not late."""
+    return commit.message.startswith(_IN_PROGRESS)
+
+
+def commit_work(
+    repo: pygit2.Repository,
+    ticket: TicketId,
+    parents: Sequence[Oid],
+    tree: Oid,
+    message: str = "scriptorium: take the work",
+) -> Oid:
     """A commit of `tree` by scriptorium, or the only parent itself when that is its tree already."""
     if len(parents) == 1 and str(repo[parents[0]].peel(pygit2.Commit).tree_id) == tree:
         return parents[0]
     who = signature()
-    message = f"scriptorium: take the work on ticket {ticket}\n"
-    return Oid(str(repo.create_commit(None, who, who, message, pygit2.Oid(hex=tree), [*parents])))
+    text = f"{message} on ticket {ticket}\n"
+    return Oid(str(repo.create_commit(None, who, who, text, pygit2.Oid(hex=tree), [*parents])))

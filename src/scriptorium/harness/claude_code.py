@@ -23,12 +23,12 @@ from scriptorium.harness.events import (
     Unknown,
     UsageReported,
 )
-from scriptorium.harness.faults import provider_fault
+from scriptorium.harness.faults import ProviderFault, provider_fault
 from scriptorium.harness.interface import AgentRequest, Command
 from scriptorium.harness.jsonl import JsonObject, count_of, number_of, object_of, parse_object, text_of
 
 _SESSION: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_NO_SIGN_OF_LIFE: Final = frozenset({"api_retry", "api_error", "status", "notification", "informational"})
+_NO_SIGN_OF_LIFE: Final = frozenset({"api_error", "status", "notification", "informational"})
 """Said also while the network is down: these feed no clock."""
 _WITHOUT_LENT_TOOLS: Final = ("--strict-mcp-config", "--settings", json.dumps({"disableAllHooks": True}))
 _SIGNS_OF_LIFE: Final = frozenset({"stream_event", "tool_progress", "tool_use_summary"})
@@ -96,8 +96,11 @@ def _system(value: JsonObject) -> Iterator[HarnessEvent]:
         session = text_of(value, "session_id")
         # It comes from the agent's side and will be an argument: nothing that could be read as an option.
         yield SessionStarted(session) if _SESSION.fullmatch(session) else Unknown("system init")
+    elif subtype == "api_retry":
+        error, status = text_of(value, "error"), count_of(value, "error_status") or None
+        yield Notice(f"{subtype} {error}".rstrip(), provider_fault(error, status) or ProviderFault.NETWORK)
     elif subtype in _NO_SIGN_OF_LIFE:
-        yield Notice(f"{subtype} {text_of(value, 'error')}".rstrip())
+        yield Notice(subtype)
     else:
         yield Progress(subtype)
 

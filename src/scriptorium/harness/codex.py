@@ -130,7 +130,8 @@ def _turn_failed(value: JsonObject) -> tuple[HarnessEvent, ...]:
 
 def _error(value: JsonObject) -> tuple[HarnessEvent, ...]:
     # Mostly "Reconnecting…", said again and again for as long as the network is down: no sign of life.
-    return (Notice(text_of(value, "message")),)
+    text = text_of(value, "message")
+    return (Notice(text, provider_fault(text)),)
 
 
 def _item(value: JsonObject) -> tuple[HarnessEvent, ...]:

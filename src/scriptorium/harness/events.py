@@ -60,9 +60,13 @@ class TurnEnded:
 
 @frozen
 class Notice:
-    """Something that is no progress: a warning, a retry. It does not feed the no-output clock."""
+    """Something that is no progress: a warning, a retry. It does not feed the no-output clock.
+
+    `fault` when the CLI says that it waits for its provider.
+    """
 
     text: str
+    fault: ProviderFault | None = field(default=None, eq=False)
 
 
 @frozen
@@ -121,6 +125,11 @@ class Usage:
     cost_usd: float | None = None
     of_session: bool = True
 
+    @property
+    def any(self) -> bool:
+        """Whether the model did any work at all."""
+        return bool(self.tokens_in or self.tokens_out)
+
     def since(self, before: Usage) -> Usage:
         """What was used after `before`, an earlier figure of the same session."""
         if not self.of_session:
@@ -144,6 +153,8 @@ class Transcript:
     failure: str | None = None
     fault: ProviderFault | None = None
     resets_at: float | None = None
+    waits_for: ProviderFault | None = None
+    """What it said last that it waits for, if nothing else came since."""
     unknown_lines: int = 0
     _open: set[str] = field(factory=set)
 
@@ -180,9 +191,11 @@ class Transcript:
             case Progress():
                 pass
             case Notice():
+                self.waits_for = event.fault or self.waits_for
                 return False
             case _:
                 assert_never(event)
+        self.waits_for = None
         return True
 
     def _open_call(self, call: str) -> None:

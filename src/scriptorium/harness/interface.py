@@ -170,7 +170,7 @@ async def run_agent(
         session=transcript.session,
         usage=transcript.usage,
         failure=transcript.failure,
-        fault=transcript.fault,
+        fault=transcript.fault or (transcript.waits_for if process.kind is OutcomeKind.NO_OUTPUT else None),
         resets_at=transcript.resets_at,
         unknown_lines=transcript.unknown_lines,
     )

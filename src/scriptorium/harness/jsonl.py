@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Final
 
 JsonObject = Mapping[str, object]
+
+_DECODER: Final = json.JSONDecoder()
+_BLANKS: Final = b" \t\r\n"
 
 
 def parse_object(line: bytes) -> JsonObject | None:
@@ -14,16 +18,21 @@ def parse_object(line: bytes) -> JsonObject | None:
     The caller has bounded its length.
     """
     try:
-        value = json.loads(line)
+        # As `json.loads` does it, but that guesses the encoding first and looks for blanks twice: a fifth of
+        # the time for the short lines that agents print most.
+        text = line.strip(_BLANKS).decode()
+        value, end = _DECODER.raw_decode(text)
     except (ValueError, RecursionError):  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and end == len(text) else None
 
 
 def text_of(value: JsonObject, key: str) -> str:
     """The string at `key`, empty when there is none. Without lone surrogates, which no file could take."""
     found = value.get(key)
-    return found.encode("utf-8", "replace").decode() if isinstance(found, str) else ""
+    if not isinstance(found, str):
+        return ""
+    return found if found.isascii() else found.encode("utf-8", "replace").decode()
 
 
 def count_of(value: JsonObject, key: str) -> int:

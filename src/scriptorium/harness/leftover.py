@@ -16,6 +16,9 @@ from scriptorium.harness.records import RunRecord, record_path
 SLACK_SECONDS: Final = 10.0
 """Between the start of a process and the moment its pid was put into the record, on a busy machine."""
 
+_UNSETTLED_LOOKS: Final = 1000
+"""A process is between two programs for some microseconds, on a busy machine for some more."""
+
 
 def believed_leader(runs_dir: Path, record: RunRecord) -> ProcessId | None:
     """The first process of a run of this boot, if it still runs and is the run's beyond doubt.
@@ -29,11 +32,20 @@ def believed_leader(runs_dir: Path, record: RunRecord) -> ProcessId | None:
     stat = read_stat(record.pid)
     if stat is None or stat.start_time != record.start_time:
         return None
-    if read_mark(record.pid, record.run_id) is Marked.YES or _was_written_at(
+    if _is_marked(record.pid, record.run_id) or _was_written_at(
         runs_dir, record, _wall_time(stat.start_time)
     ):
         return ProcessId(record.pid, record.start_time)
     return None
+
+
+def _is_marked(pid: int, run_id: str) -> bool:
+    for _ in range(_UNSETTLED_LOOKS):
+        mark = read_mark(pid, run_id)
+        if mark is not Marked.UNSETTLED:
+            return mark is Marked.YES
+        os.sched_yield()
+    return False
 
 
 def _was_written_at(runs_dir: Path, record: RunRecord, started: float) -> bool:

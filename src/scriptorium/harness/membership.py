@@ -31,6 +31,7 @@ class Clues:
     pid may be another's by now, so that a session number proves nothing. `seen` were members in an earlier
     look. `marked` says whether a pid carries the run's mark. `spared` are never members and lead to none:
     ourselves, our ancestors, the first processes of other runs. `orphans` are members by exclusion.
+    `enclosed` are in the run's own control group.
     No process that started before `not_before` (ticks since boot) is a member.
     """
 
@@ -39,14 +40,15 @@ class Clues:
     seen: Set[ProcessId] = frozenset()
     spared: Set[int] = frozenset()
     orphans: Set[int] = frozenset()
+    enclosed: Set[int] = frozenset()
     not_before: int = field(default=0)
 
 
 def members(table: Mapping[int, Stat], clues: Clues) -> dict[int, Stat]:
     """The processes of a run, with all their descendants, ended ones included.
 
-    A process is one when it carries the mark, is in the leader's session or process group, was seen as one
-    before, is one of the orphans, or descends from one that is.
+    A process is one when it carries the mark, is in the leader's session, process group or control group,
+    was seen as one before, is one of the orphans, or descends from one that is.
     """
     candidates = {
         pid: stat
@@ -70,7 +72,9 @@ def _is_member(stat: Stat, clues: Clues) -> bool:
     if clues.leader is not None and clues.leader.pid in (stat.pid, stat.session, stat.group):
         return True
     identity = ProcessId.of(stat)
-    return identity in clues.seen or stat.pid in clues.orphans or clues.marked(stat.pid)
+    if identity in clues.seen or stat.pid in clues.orphans or stat.pid in clues.enclosed:
+        return True
+    return clues.marked(stat.pid)
 
 
 def unclaimed_orphans(

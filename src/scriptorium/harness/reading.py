@@ -1,9 +1,12 @@
-"""A run's log as a person reads it: messages, commands, files, tool calls. Pure."""
+"""A log, read again: by a person (messages, commands, files, tools), or for the session to resume."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final, assert_never
 
 from attrs import define, field
@@ -27,6 +30,8 @@ from scriptorium.harness.jsonl import parse_object, text_of
 from scriptorium.harness.registry import HARNESSES
 
 DETAIL_CHARS: Final = 300
+_HEAD_BYTES: Final = 256 * 1024
+"""A session is named in the first lines of a log."""
 _SHELLS: Final = frozenset({"command_execution", "Bash", "shell"})
 _BY_FIRST_LINE: Final = {
     "codex": ("thread.", "turn.", "item."),
@@ -41,6 +46,25 @@ def harness_of(line: bytes) -> Harness:
     kind = "" if value is None else text_of(value, "type")
     found = (name for name, starts in _BY_FIRST_LINE.items() if kind and kind.startswith(starts))
     return HARNESSES[next(found, "command")]
+
+
+def session_of(log: Path, harness: str) -> str | None:
+    """The session that a run of `harness` worked in, as its log says; None when it does not say.
+
+    The log lies where agents can write: it is data, and a session's name is checked by the harness.
+    """
+    try:
+        descriptor = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:  # noqa: PTH123 - it is a descriptor
+            *lines, _cut_short = file.read(_HEAD_BYTES).split(b"\n")
+    except OSError:
+        return None
+    for line in lines:
+        with suppress(Exception):  # as in a run: a line that nobody understands ends nothing
+            for event in HARNESSES[harness].parse(line):
+                if isinstance(event, SessionStarted):
+                    return event.session
+    return None
 
 
 @define

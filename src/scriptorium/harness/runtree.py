@@ -1,7 +1,7 @@
 """All processes of one run: finds them, signals them, and ends them until none is left.
 
-A run's processes are found by its mark in their environment, by its session, by descent, and by having been
-seen before; each is signalled through a pidfd after its start time was compared, so that a pid that is used
+A run's processes are found by its mark in their environment, by its session, by its control group where it
+has one, by descent, and by having been seen before; each is signalled through a pidfd after its start time was compared, so that a pid that is used
 again is never hit. Nothing here waits for `any` child: what is reaped is reaped by its pid.
 """
 
@@ -14,11 +14,13 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 import trio
 from attrs import define, field
 
+from scriptorium.harness.cgroup import RunGroup, delegated_group
 from scriptorium.harness.membership import Clues, ProcessId, members, unclaimed_orphans
 from scriptorium.harness.proc import Marked, Scanner, Stat, Table, ancestors, read_mark, read_stat
 
@@ -38,13 +40,23 @@ class Registry:
     """The runs that this process started and that are not over, and since when it starts any.
 
     `adopts_orphans` says that nothing but runs starts children in sessions of their own in this process, so
-    that an unknown child of ours is known to be a run's orphan.
+    that an unknown child of ours is known to be a run's orphan. `groups` is the control group that is ours
+    to divide; None: there is none, or it is the affair of the program that we are embedded in.
     """
 
     adopts_orphans: bool = False
+    groups: Path | None = field()
     _scanner: Scanner = field(factory=Scanner)
     _live: dict[RunTree, int] = field(factory=dict)
     _since: int | None = None
+
+    @groups.default
+    def _delegated(self) -> Path | None:
+        return delegated_group() if self.adopts_orphans else None
+
+    def group_of(self, run_id: str) -> RunGroup | None:
+        """The control group that a run has, or can be given."""
+        return None if self.groups is None else RunGroup.of(self.groups, run_id)
 
     @contextmanager
     def holding(self, tree: RunTree) -> Iterator[None]:
@@ -57,6 +69,7 @@ class Registry:
             yield
         finally:
             del self._live[tree]
+            tree.remove_group()
 
     def scan(self, tree: RunTree) -> Table:
         """All processes that may be this run's, or an orphan's of one that is over."""
@@ -89,15 +102,23 @@ class RunTree:
     leader: ProcessId | None = None
     not_before: int = field(factory=now_in_ticks)
     started_here: bool = True
+    group: RunGroup | None = field(init=False)
     _seen: set[ProcessId] = field(factory=set)
     _ended: set[ProcessId] = field(factory=set)
     _unsettled: bool = False
 
+    @group.default
+    def _group_of_run(self) -> RunGroup | None:
+        return self.registry.group_of(self.run_id)
+
     def look(self) -> dict[int, Stat]:
         """The members now. Remembers them, so that one that hides later is still known."""
-        return self._look(self.registry.scan(self).stats)
+        return self._look(self.registry.scan(self).stats, self._enclosed())
 
-    def _look(self, table: dict[int, Stat]) -> dict[int, Stat]:
+    def _enclosed(self) -> frozenset[int]:
+        return frozenset() if self.group is None else self.group.pids()
+
+    def _look(self, table: dict[int, Stat], enclosed: frozenset[int]) -> dict[int, Stat]:
         own = os.getpid()
         clues = Clues(
             marked=self._is_marked,
@@ -105,6 +126,7 @@ class RunTree:
             seen=self._seen,
             spared={own, *ancestors(own, table), *self.registry.spared(self)},
             orphans=self.registry.orphans(self, table),
+            enclosed=enclosed,
             not_before=self.not_before,
         )
         found = members(table, clues)
@@ -116,12 +138,29 @@ class RunTree:
         for stat in self.look().values():
             self._reap(stat)
 
-    def terminate(self) -> None:
-        """Ask the first process and its group to end; a stopped one is continued, so that it hears it."""
+    def ask(self) -> None:
+        """Ask the first process to end, which is to end its own; a stopped one is continued, so that it hears."""
         if self.leader is not None and _is_alive(self.leader):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(self.leader.pid, signal.SIGTERM)
+                os.killpg(self.leader.pid, signal.SIGCONT)
+
+    async def terminate(self) -> None:
+        """Ask the first process's whole group to end, and wait until what was in it has.
+
+        Cancelled, it has been asked. The group has a number as long as the first process is not reaped.
+        """
+        if self.leader is None or not _is_alive(self.leader):
+            return
+        group = [stat for stat in self.look().values() if stat.group == self.leader.pid and not stat.ended]
+        pidfds = [pidfd for stat in group if (pidfd := _hold(stat)) is not None]
+        try:
             for number in (signal.SIGTERM, signal.SIGCONT):
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self.leader.pid, number)
+            await _all_ended(pidfds)
+        finally:
+            _close(pidfds)
 
     async def end(self) -> int:
         """Kill every member and wait until none is left; returns how many were killed.
@@ -133,9 +172,7 @@ class RunTree:
         blows = _Blows()
         while blows.go_on(blow := self.strike()):
             try:
-                await trio.lowlevel.checkpoint()
-                for pidfd in blow.pidfds:
-                    await trio.lowlevel.wait_readable(pidfd)
+                await _all_ended(blow.pidfds)
             finally:
                 blow.close()
         return blows.killed
@@ -161,8 +198,10 @@ class RunTree:
         table = self.registry.scan(self)
         pidfds: list[int] = []
         self._unsettled = False
-        found = self._look(table.stats)
-        restless = self._unsettled
+        enclosed = self._enclosed()
+        found = self._look(table.stats, enclosed)
+        # Enclosed and not found: it was started since the look, or is not ours to kill.
+        restless = self._unsettled or any(_newer_than(table, pid) for pid in enclosed)
         for stat in found.values():
             if stat.ended:
                 restless |= ProcessId.of(stat) not in self._ended

@@ -1,21 +1,19 @@
-"""What each kind of transition may change, held against what a commit of that kind did change. And what a
-person may change by hand.
-"""
+"""What each kind of transition may change, held against what a commit of that kind did change."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from attrs import frozen
 
-from scriptorium.plan._audit_steps import Change, Step, TicketChange, ticket_at
+from scriptorium.plan._audit_steps import Step, TicketChange, ticket_at
 from scriptorium.plan.ids import AreaName, InvalidName, TicketId, parse_oid
 from scriptorium.plan.layout import (
     ACTIVE,
     AREAS_FROM,
     KEEP,
+    KEPT_FOLDERS,
     PENDING,
     SPEC,
     TicketState,
@@ -35,9 +33,6 @@ MOVES: Final = {
 }
 """Every legal move of a ticket, by the transition that makes it."""
 
-_BY_HAND: Final = re.compile(rf"{re.escape(SPEC)}|areas/[^/]+\.md|decisions/.*|tickets/open/[^/]+\.md")
-_LAYOUT: Final = re.compile(r"(areas|tickets|queue|decisions)(/.*)?")
-
 
 @frozen
 class Fault:
@@ -56,33 +51,10 @@ def faults_of_transition(step: Step, message: Message) -> Iterator[Fault]:
     if message.kind in MOVES:
         yield from _faults_of_move(step, message)
     else:
-        yield from _faults_without_move(step, message)
-    for path in step.changes.keys() - _allowed(step, message):
+        yield from _faults_of_standing(step, message)
+        yield from _faults_of_words(step, message)
+    for path in sorted(step.changes.keys() - _allowed(step, message)):
         yield Fault("foreign-change", f'"{message.subject}" must not change this file', path)
-
-
-def faults_by_hand(step: Step) -> Iterator[Fault]:
-    """What is wrong with, or worth saying about, a commit that somebody else made."""
-    if step.message is not None:
-        yield Fault("wrong-author", f"it has a subject of scriptorium's, but is by {step.facts.author}")
-    moved: set[str] = set()
-    for ticket, change in step.tickets.items():
-        if change.before != change.after and change.before and change.after:
-            places = " to ".join(
-                "+".join(sorted(p.state for p in side)) for side in (change.before, change.after)
-            )
-            yield Fault("hand-made-move", f"ticket {ticket} was moved by hand, from {places}")
-            moved.update(_paths_of(step, ticket))
-    for path, edit in step.changes.items():
-        if path not in moved:
-            yield _fault_of_hand_edit(path, edit)
-
-
-def _fault_of_hand_edit(path: str, change: Change) -> Fault:
-    what = f"{change.name.lower()} by hand"
-    if path.rpartition("/")[2] != KEEP and (_BY_HAND.fullmatch(path) or not _LAYOUT.fullmatch(path)):
-        return Fault("hand-edit", what, path, note=True)
-    return Fault("hand-made-change", f"{what}: only scriptorium writes here", path)
 
 
 def _faults_of_move(step: Step, message: Message) -> Iterator[Fault]:
@@ -108,11 +80,18 @@ def _faults_of_move(step: Step, message: Message) -> Iterator[Fault]:
             yield Fault("wrong-trailer", f"Landed: {error}")
 
 
-def _faults_without_move(step: Step, message: Message) -> Iterator[Fault]:
+def _faults_of_standing(step: Step, message: Message) -> Iterator[Fault]:
+    """What is wrong with the tickets of a commit that must not move any."""
     for ticket, change in step.tickets.items():
         if change.in_place or (message.kind is Kind.CREATE_TICKETS and not change.before):
             continue
+        if message.kind is Kind.REPAIR and not change.after:
+            continue  # one of several copies; that the ticket is still there is looked at elsewhere
         yield Fault("illegal-move", f'"{message.subject}" must not move ticket {ticket}')
+
+
+def _faults_of_words(step: Step, message: Message) -> Iterator[Fault]:
+    """What is wrong with the subject and the trailers of a commit that moves no ticket."""
     named = message.values(Trailer.TICKET)
     match message.kind:
         case Kind.CREATE_TICKETS:
@@ -124,9 +103,11 @@ def _faults_without_move(step: Step, message: Message) -> Iterator[Fault]:
         case Kind.RECORD_RUN:
             if message.name.partition("-")[0] not in named or not message.value(Trailer.ATTEMPT):
                 yield Fault("wrong-trailer", "Ticket and Attempt must say whose run it was")
-        case Kind.PARK_AREA:
+        case Kind.PARK_AREA | Kind.UNPARK_AREA:
             if message.values(Trailer.AREA) != (message.name,):
                 yield Fault("wrong-subject", f"the subject names {message.name!a}, the trailer another area")
+        case Kind.REPAIR if set(message.values(Trailer.REPAIRED)) != set(step.changes):
+            yield Fault("wrong-trailer", "the Repaired trailers do not name the files that were changed")
         case _:
             if message.name:
                 yield Fault("wrong-subject", f"the subject goes on with {message.name[:80]!a}")
@@ -134,10 +115,10 @@ def _faults_without_move(step: Step, message: Message) -> Iterator[Fault]:
 
 def _allowed(step: Step, message: Message) -> set[str]:
     """Those of the changed paths that a transition of this kind may change."""
-    return {path for path in step.changes if _may_change(path, step, message)}
+    return {path for path in step.changes if _is_kept_again(path, step) or _may_change(path, step, message)}
 
 
-def _may_change(path: str, step: Step, message: Message) -> bool:  # noqa: PLR0911 - a table
+def _may_change(path: str, step: Step, message: Message) -> bool:  # noqa: C901, PLR0911 - a table
     ticket = message.value(Trailer.TICKET)
     match message.kind:
         case Kind.INITIALIZE:
@@ -146,22 +127,24 @@ def _may_change(path: str, step: Step, message: Message) -> bool:  # noqa: PLR09
             return path == SPEC
         case Kind.UPDATE_AREAS:
             return path.startswith("areas/")
-        case Kind.PARK_SPEC:
+        case Kind.PARK_SPEC | Kind.UNPARK_SPEC:
             return path == AREAS_FROM
-        case Kind.CREATE_TICKETS | Kind.PARK_AREA if path in _markers(message):
+        case Kind.CREATE_TICKETS | Kind.PARK_AREA | Kind.UNPARK_AREA if path in _markers(message):
             return True
         case Kind.CREATE_TICKETS:
             return _is_ticket(path, message.values(Trailer.TICKET), _OPEN)
-        case Kind.PARK_AREA:
+        case Kind.PARK_AREA | Kind.UNPARK_AREA:
             return False
+        case Kind.REPAIR:
+            return _is_repair(path, step)
         case Kind.RECORD_RUN:
             return _is_ticket(path, (ticket,), None)
         case Kind.ENQUEUE:
-            return _is_entry(path, ticket)
+            return is_entry(path, ticket)
         case Kind.START_LANDING:
             return path == ACTIVE
         case Kind.ASSIGN | Kind.COMPLETE | Kind.REOPEN | Kind.PARK_TICKET | Kind.UNPARK_TICKET:
-            left_queue = step.changes[path] is Change.REMOVED and (path == ACTIVE or _is_entry(path, ticket))
+            left_queue = step.changes[path].after is None and (path == ACTIVE or is_entry(path, ticket))
             return left_queue or _is_ticket(path, (ticket,), None)
 
 
@@ -169,18 +152,28 @@ def _markers(message: Message) -> set[str]:
     return {ticketed_path(AreaName(area)) for area in message.values(Trailer.AREA)}
 
 
+def _is_repair(path: str, step: Step) -> bool:
+    """What was too many: an entry, `active.md`, a ticket's copy."""
+    folder = path.rpartition("/")[0]
+    there = path == ACTIVE or folder == PENDING or ticket_at(path) is not None
+    return step.changes[path].after is None and there and not path.endswith(f"/{KEEP}")
+
+
+def _is_kept_again(path: str, step: Step) -> bool:
+    """A `.gitkeep` that was missing: whatever runs a folder of the layout empty puts it back."""
+    folder, _, name = path.rpartition("/")
+    return name == KEEP and folder in KEPT_FOLDERS and step.changes[path].before is None
+
+
 def _is_ticket(path: str, tickets: tuple[str | None, ...], state: TicketState | None) -> bool:
     found = ticket_at(path)
     return found is not None and found[0] in tickets and state in {None, found[1].state}
 
 
-def _is_entry(path: str, ticket: str | None) -> bool:
+def is_entry(path: str, ticket: str | None) -> bool:
+    """Whether the path is that of a queue entry of that ticket."""
     folder, _, name = path.rpartition("/")
     try:
         return folder == PENDING and parse_entry_name(name.removesuffix(".md"))[1] == ticket
     except InvalidName:
         return False
-
-
-def _paths_of(step: Step, ticket: TicketId) -> set[str]:
-    return {path for path in step.changes if (found := ticket_at(path)) is not None and found[0] == ticket}

@@ -1,29 +1,23 @@
-"""The history of the plan branch as steps: each commit with the files that it changed and the tickets that
-it moved, compared by libgit2 without reading a single blob.
+"""The history of the plan branch as steps, oldest first: each commit with the files that it changed and the
+tickets that it moved. One at a time: of fifty thousand commits, only the names are held.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from enum import Enum, auto
+from pathlib import Path
+from typing import Final
 
-import pygit2
 from attrs import field, frozen
 
+from scriptorium.plan._tree_changes import Change, TreeChanges
 from scriptorium.plan.ids import InvalidName, Oid, Slug, TicketId
-from scriptorium.plan.layout import AUTHOR, TicketState, parse_ticket_name
+from scriptorium.plan.layout import AUTHOR, TicketState, parse_ticket_name, ticket_path
 from scriptorium.plan.message import Message, parse_message
-from scriptorium.plan.objects import CommitFacts, GitObjects
+from scriptorium.plan.objects import CommitFacts, GitObjects, ObjectMissing
 
-_FOLDERS = {f"{state.folder}/": state for state in TicketState}
-
-
-class Change(Enum):
-    """What a commit did to one path."""
-
-    ADDED = auto()
-    REMOVED = auto()
-    MODIFIED = auto()
+_FOLDERS: Final = {f"{state.folder}/": state for state in TicketState}
+_OID_BYTES: Final = 20
 
 
 @frozen
@@ -32,6 +26,10 @@ class Place:
 
     state: TicketState
     slug: Slug
+
+    def path(self, ticket: TicketId) -> str:
+        """The path of that ticket there."""
+        return ticket_path(self.state, ticket, self.slug)
 
 
 @frozen
@@ -57,56 +55,100 @@ class TicketChange:
 
 @frozen
 class Step:
-    """One commit. `message` is None when its subject is none of scriptorium's."""
+    """One commit. `message` is None when its subject is none of scriptorium's.
+
+    `cut` when the commits before it are not in this repository: what it changed cannot be told, and
+    `changes` has all that is there.
+    """
 
     commit: Oid
     facts: CommitFacts
     message: Message | None
     changes: Mapping[str, Change] = field(repr=False)
     tickets: Mapping[TicketId, TicketChange] = field(repr=False)
+    cut: bool = False
 
     @property
     def own(self) -> bool:
         """Whether scriptorium made it."""
         return self.facts.author == self.facts.committer == AUTHOR
 
+    @property
+    def subject(self) -> str:
+        """The first line of its message."""
+        return self.facts.message.partition("\n")[0]
 
-def steps(repo: pygit2.Repository, objects: GitObjects, tip: Oid) -> Iterator[Step]:
-    """Every commit from the first to `tip`, along first parents."""
-    line: list[tuple[Oid, CommitFacts]] = []
+
+@frozen(eq=False)
+class Line:
+    """The commits from the first to a tip, along first parents. `cut` in a shallow clone."""
+
+    _commits: bytes = field(repr=False)
+    cut: bool
+
+    def __len__(self) -> int:
+        return len(self._commits) // _OID_BYTES
+
+    def __iter__(self) -> Iterator[Oid]:
+        for end in range(len(self._commits), 0, -_OID_BYTES):
+            yield Oid(self._commits[end - _OID_BYTES : end].hex())
+
+
+def read_line(git_dir: Path, objects: GitObjects, tip: Oid) -> Line:
+    """The line that ends at `tip`; raises `ObjectMissing` when the repository lacks a commit of it."""
+    shallow = _shallow(git_dir)
+    commits = bytearray()
     here: Oid | None = tip
     while here is not None:
-        facts = objects.commit(here)
-        line.append((here, facts))
-        here = facts.parents[0] if facts.parents else None
+        commits += bytes.fromhex(here)
+        parents = objects.commit(here).parents
+        if parents and here in shallow:
+            return Line(bytes(commits), cut=True)
+        here = parents[0] if parents else None
+    return Line(bytes(commits), cut=False)
+
+
+def _shallow(git_dir: Path) -> frozenset[str]:
+    """The commits whose parents a shallow clone has left out."""
+    try:
+        return frozenset((git_dir / "shallow").read_text().split())
+    except FileNotFoundError:
+        return frozenset()
+
+
+def steps(objects: GitObjects, line: Line) -> Iterator[Step]:
+    """Every commit of the line, oldest first. Raises `ObjectMissing`."""
+    trees = TreeChanges(objects)
     before: Oid | None = None
-    for commit, facts in reversed(line):
-        changes = _changes(repo, before, facts.tree)
-        yield Step(commit, facts, parse_message(facts.message), changes, _tickets(changes))
-        before = facts.tree
+    cut = line.cut
+    for commit in line:
+        step = _step(objects, trees, commit, before, cut=cut)
+        yield step
+        before, cut = step.facts.tree, False
 
 
-def _changes(repo: pygit2.Repository, before: Oid | None, after: Oid) -> dict[str, Change]:
-    tree = repo[after].peel(pygit2.Tree)
-    # Swapped, so that the deltas read from before to after: with no tree given, it is compared with nothing.
-    if before is None:
-        diff = tree.diff_to_tree(swap=True)
-    else:
-        diff = repo[before].peel(pygit2.Tree).diff_to_tree(tree)
-    changes: dict[str, Change] = {}
-    for delta in diff.deltas:
-        match delta.status_char():
-            case "A":
-                changes[_path(delta.new_file)] = Change.ADDED
-            case "D":
-                changes[_path(delta.old_file)] = Change.REMOVED
-            case _:
-                changes[_path(delta.new_file)] = Change.MODIFIED
-    return changes
+def steps_back(objects: GitObjects, tip: Oid) -> Iterator[Step]:
+    """The commits from `tip` back along first parents, each read when it is asked for.
+
+    Ends before the first of all, and before one whose parent cannot be read here. Raises `ObjectMissing`.
+    """
+    trees = TreeChanges(objects)
+    facts = objects.commit(tip)
+    while facts.parents:
+        try:
+            parent = objects.commit(facts.parents[0])
+        except ObjectMissing:
+            return
+        yield _step(objects, trees, tip, parent.tree)
+        tip, facts = facts.parents[0], parent
 
 
-def _path(file: pygit2.DiffFile) -> str:
-    return file.raw_path.decode("utf-8", "backslashreplace")
+def _step(
+    objects: GitObjects, trees: TreeChanges, commit: Oid, before: Oid | None, *, cut: bool = False
+) -> Step:
+    facts = objects.commit(commit)
+    changes = trees.between(before, facts.tree)
+    return Step(commit, facts, parse_message(facts.message), changes, _tickets(changes), cut)
 
 
 def _tickets(changes: Mapping[str, Change]) -> dict[TicketId, TicketChange]:
@@ -117,9 +159,9 @@ def _tickets(changes: Mapping[str, Change]) -> dict[TicketId, TicketChange]:
         if found is None:
             continue
         ticket, place = found
-        if change is not Change.ADDED:
+        if change.before is not None:
             before.setdefault(ticket, set()).add(place)
-        if change is not Change.REMOVED:
+        if change.after is not None:
             after.setdefault(ticket, set()).add(place)
     return {
         ticket: TicketChange(frozenset(before.get(ticket, ())), frozenset(after.get(ticket, ())))

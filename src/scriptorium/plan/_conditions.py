@@ -27,9 +27,7 @@ def require_ticket(snapshot: Snapshot, ticket: TicketId, *states: TicketState) -
     file = snapshot.find(ticket)
     if file is None:
         found = next((p for p in snapshot.problems if p.ticket == ticket), None)
-        raise PreconditionFailed(
-            f"there is no ticket {ticket}" if found is None else f"{found.path}: {found.reason}"
-        )
+        raise PreconditionFailed(f"there is no ticket {ticket}" if found is None else str(found))
     require(file.state in states, f"ticket {ticket} is {file.state}, not {' or '.join(states)}")
     try:
         return file, file.ticket

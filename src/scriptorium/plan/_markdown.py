@@ -32,8 +32,10 @@ class Outline(NamedTuple):
 
     def end_of(self, position: int) -> int:
         """The line at which the part under heading number `position` ends: the next of level 1 or 2."""
-        following = (h.line for h in self.headings[position + 1 :] if h.level <= 2)
-        return next(following, len(self.lines))
+        for later in range(position + 1, len(self.headings)):
+            if self.headings[later].level <= 2:
+                return self.headings[later].line
+        return len(self.lines)
 
     def body(self, position: int) -> tuple[str, ...]:
         """The lines under heading number `position`, without their ends."""

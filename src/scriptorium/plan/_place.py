@@ -8,8 +8,9 @@ from typing import Final, Generic, TypeVar
 from scriptorium.plan.area import Marker
 from scriptorium.plan.ids import InvalidName, Oid, TicketId
 from scriptorium.plan.layout import KEEP
-from scriptorium.plan.objects import ObjectMissing, Objects, TooLarge, TreeEntry
+from scriptorium.plan.objects import ObjectMissing, Objects, TooLarge
 from scriptorium.plan.snapshot import Problem
+from scriptorium.plan.trees import Tree, TreeEntry
 
 MAX_MARKER_BYTES: Final = 1 << 10
 
@@ -24,15 +25,16 @@ class Place:
         self.path = path
         self._objects = objects
         self._problems = problems
-        self._entries: dict[str, TreeEntry] | None = None
+        self._read: Tree | None = None
 
     def entry(self, name: str) -> TreeEntry | None:
         """The entry of that name."""
-        return self._read().get(name)
+        found = self._entries().get(name.encode())
+        return None if found is None else found.decoded()
 
     def entries(self) -> Iterator[TreeEntry]:
         """Every entry but the `.gitkeep`."""
-        return (entry for entry in self._read().values() if entry.name != KEEP)
+        return (entry for entry in self._entries() if entry.name != KEEP)
 
     def folder(self, name: str) -> Place:
         """The folder of that name inside this one."""
@@ -60,12 +62,11 @@ class Place:
             problems.append(self.problem(entry, str(error)))
         return None
 
-    def _read(self) -> dict[str, TreeEntry]:
+    def _entries(self) -> Tree:
         # Only when asked: most folders have not changed, and then their oid is all that is looked at.
-        if self._entries is None:
-            entries = () if self.tree is None else self._objects.tree(self.tree)
-            self._entries = {entry.name: entry for entry in entries}
-        return self._entries
+        if self._read is None:
+            self._read = Tree() if self.tree is None else self._objects.tree(self.tree)
+        return self._read
 
 
 class Memo(Generic[T]):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 
 from attrs import frozen
 
 from scriptorium.plan._conditions import PreconditionFailed, require
 from scriptorium.plan.area import Marker
-from scriptorium.plan.drafts import DraftsRefused, TicketDraft, in_order, ticket_from_draft
+from scriptorium.plan.drafts import TicketDraft, in_order, ticket_from_draft
 from scriptorium.plan.edits import Edits
-from scriptorium.plan.ids import AreaName, InvalidName, Oid, TicketId, parse_ticket_id, ticket_id
+from scriptorium.plan.ids import AreaName, Oid, TicketId, ticket_id
 from scriptorium.plan.layout import AREAS_FROM, SPEC, TicketState, area_path, ticket_path, ticketed_path
 from scriptorium.plan.message import Kind, Message, Trailer
+from scriptorium.plan.parked import area_is_parked, spec_is_parked
 from scriptorium.plan.snapshot import Snapshot
 
 
@@ -36,16 +38,20 @@ class UpdateSpec:
 class UpdateAreas:
     """Make the areas exactly `areas` (text by name), written from the spec `spec_oid`.
 
-    An area that is not among them goes; its tickets stay.
+    An area that is not among them goes; its tickets stay. With `replaces`, only if the areas are still those
+    that the Architect was shown: what a person has written in one meanwhile must not be undone.
     """
 
     spec_oid: Oid
     areas: Mapping[AreaName, str]
+    replaces: Mapping[AreaName, Oid] | None = None
 
     def apply(self, snapshot: Snapshot) -> Edits:
-        """The edits; raises `PreconditionFailed` when the spec has changed, or there is no area."""
+        """The edits; raises `PreconditionFailed` when spec or areas have changed, or none is left."""
         _require_spec(snapshot, self.spec_oid)
         require(bool(self.areas), "a spec without areas would stop all work")
+        present = {name: area.oid for name, area in snapshot.areas.items()}
+        require(self.replaces in (None, present), "the areas have changed meanwhile")
         writes = {area_path(name): _ending_in_newline(text) for name, text in self.areas.items()}
         gone = frozenset(area_path(name) for name in snapshot.areas if name not in self.areas)
         return Edits(Message(Kind.UPDATE_AREAS), writes | {AREAS_FROM: Marker(self.spec_oid).render()}, gone)
@@ -62,6 +68,17 @@ class ParkSpec:
         _require_spec(snapshot, self.spec_oid)
         require(snapshot.areas_from != Marker(self.spec_oid), "the areas of this spec have been written")
         return Edits(Message(Kind.PARK_SPEC), {AREAS_FROM: Marker(self.spec_oid, failed=True).render()})
+
+
+@frozen
+class UnparkSpec:
+    """Let areas be made from the spec again, where that was given up or its marker cannot be read."""
+
+    def apply(self, snapshot: Snapshot) -> Edits:
+        """The edits; raises `PreconditionFailed` unless the spec as it is now was given up."""
+        given_up = spec_is_parked(snapshot) or _is_unreadable(snapshot, AREAS_FROM)
+        require(given_up, "making areas from the spec was not given up")
+        return Edits(Message(Kind.UNPARK_SPEC), removes=frozenset({AREAS_FROM}))
 
 
 @frozen
@@ -82,9 +99,9 @@ class CreateTickets:
         _require_area(snapshot, self.area, self.area_oid)
         try:
             drafts = in_order(self.drafts)
-            ids = _ids(drafts, max(self.id_floor, snapshot.ticket_high))
+            ids = _ids(drafts, max(self.id_floor, snapshot.ticket_high), snapshot)
             tickets = {draft.slug: ticket_from_draft(draft, self.area, ids) for draft in drafts}
-        except (DraftsRefused, InvalidName) as error:
+        except ValueError as error:  # refused as drafts, unreadable, or no number left
             raise PreconditionFailed(str(error)) from error
         writes = {ticketed_path(self.area): Marker(self.area_oid).render()}
         for slug, ticket in tickets.items():
@@ -113,8 +130,31 @@ class ParkArea:
         return Edits(message, {ticketed_path(self.area): Marker(self.area_oid, failed=True).render()})
 
 
-def _ids(drafts: tuple[TicketDraft, ...], highest: int) -> dict[str, TicketId]:
-    return {draft.slug: parse_ticket_id(ticket_id(highest + 1 + n)) for n, draft in enumerate(drafts)}
+@frozen
+class UnparkArea:
+    """Let tickets be made from an area again, where that was given up or its marker cannot be read."""
+
+    area: AreaName
+
+    def apply(self, snapshot: Snapshot) -> Edits:
+        """The edits; raises `PreconditionFailed` unless the area as it is now was given up."""
+        path = ticketed_path(self.area)
+        if self.area not in snapshot.areas:
+            unreadable = snapshot.problem_at(area_path(self.area))
+            raise PreconditionFailed(
+                f"there is no area {self.area}" if unreadable is None else str(unreadable)
+            )
+        given_up = area_is_parked(snapshot, self.area) or _is_unreadable(snapshot, path)
+        require(given_up, f"making tickets from the area {self.area} was not given up")
+        message = Message(Kind.UNPARK_AREA, self.area, ((Trailer.AREA, self.area),))
+        return Edits(message, removes=frozenset({path}))
+
+
+def _ids(drafts: tuple[TicketDraft, ...], highest: int, snapshot: Snapshot) -> dict[str, TicketId]:
+    """The next ids above `highest`, but for those of the files that do not count towards it."""
+    names = (ticket_id(number) for number in count(highest + 1))
+    free = (name for name in names if not any(name in folder.names for folder in snapshot.folders.values()))
+    return {draft.slug: name for draft, name in zip(drafts, free, strict=False)}
 
 
 def _require_spec(snapshot: Snapshot, spec_oid: Oid) -> None:
@@ -127,6 +167,11 @@ def _require_area(snapshot: Snapshot, name: AreaName, oid: Oid) -> None:
         raise PreconditionFailed(f"there is no area {name} any more")
     require(area.oid == oid, f"the area {name} has changed meanwhile")
     require(snapshot.ticketed.get(name) != Marker(oid), f"the tickets of this text of {name} are there")
+
+
+def _is_unreadable(snapshot: Snapshot, path: str) -> bool:
+    problem = snapshot.problem_at(path)
+    return problem is not None and problem.path == path
 
 
 def _ending_in_newline(text: str) -> str:

@@ -37,6 +37,11 @@ class Record(NamedTuple):
         value = self.values.get(label)
         return None if value is None else _integer(label, value)
 
+    def optional_number(self, label: str) -> float | None:
+        """The value of `label` as a number, or None when there is no such line. Raises ValueError."""
+        value = self.values.get(label)
+        return None if value is None else float(value)
+
     def flag(self, label: str) -> bool:
         """The value of `label`, yes or no."""
         value = self.value(label)
@@ -68,13 +73,20 @@ def parse_record(lines: Sequence[str]) -> Record:
     """
     values: dict[str, str] = {}
     texts: dict[str, str] = {}
+    labels: list[str] = []
     for position, line in enumerate(lines):
         if line.startswith("- "):
             label, colon, value = line[2:].partition(":")
             if colon:
                 values.setdefault(label, value.strip())
+        elif labels and (line == ">" or line.startswith("> ")):
+            # Read once, for every label since the last one: a planted text may have a million.
+            text = unquote(lines, position)
+            for label in labels:
+                texts.setdefault(label, text)
+            labels.clear()
         elif line.endswith(":") and not line.startswith(">"):
-            texts.setdefault(line[:-1], unquote(lines[position + 1 :]))
+            labels.append(line[:-1])
     return Record(values, texts)
 
 

@@ -60,10 +60,11 @@ def quote(text: str) -> str:
     return "\n".join(f"> {line}" if line else ">" for line in text.split("\n"))
 
 
-def unquote(lines: Sequence[str]) -> str:
-    """The text of the first quotation in `lines`; empty when there is none. Undoes `quote`."""
+def unquote(lines: Sequence[str], start: int = 0) -> str:
+    """The text of the first quotation in `lines`, from `start` on; empty for none. Undoes `quote`."""
     quoted: list[str] = []
-    for line in lines:
+    for position in range(start, len(lines)):
+        line = lines[position]
         if line == ">":
             quoted.append("")
         elif line.startswith("> "):

@@ -80,25 +80,30 @@ class Enqueue:
         return Edits(
             _queue_message(Kind.ENQUEUE, entry),
             {entry.path: entry.render()},
-            frozenset() if earlier is None else frozenset({earlier.path}),
+            snapshot.entry_paths(self.ticket),
         )
 
 
 @frozen
 class StartLanding:
-    """Name the ticket's entry as the one being landed."""
+    """Name the ticket's entry as the one being landed.
+
+    One that is named already is replaced when its ticket cannot be landed: it cannot be read, or a person
+    has moved it. Its entry waits on.
+    """
 
     ticket: TicketId
 
     def apply(self, snapshot: Snapshot) -> Edits:
         """The edits; raises `PreconditionFailed` unless the ticket is in progress and in the queue, and no
-        other is being landed."""
+        other that is in progress is being landed."""
         require_ticket(snapshot, self.ticket, TicketState.IN_PROGRESS)
         entry = snapshot.entry_of(self.ticket)
         if entry is None:
             raise PreconditionFailed(f"ticket {self.ticket} is not in the merge queue")
-        if snapshot.active is not None:
-            require(snapshot.active == entry, f"ticket {snapshot.active.ticket} is being landed")
+        active = _being_landed(snapshot)
+        if active is not None:
+            require(active == entry, f"ticket {active.ticket} is being landed")
         return Edits(_queue_message(Kind.START_LANDING, entry), {ACTIVE: render_active(entry)})
 
 
@@ -146,6 +151,18 @@ class ParkTicket:
         return _leave(snapshot, file, edited, TicketState.STUCK, Kind.PARK_TICKET)
 
 
+@frozen
+class UnparkTicket:
+    """stuck → open, with the note from which its tries count anew. Its branch stays."""
+
+    ticket: TicketId
+
+    def apply(self, snapshot: Snapshot) -> Edits:
+        """The edits; raises `PreconditionFailed` unless the ticket is stuck."""
+        file, ticket = require_ticket(snapshot, self.ticket, TicketState.STUCK)
+        return _leave(snapshot, file, ticket.with_unpark(), TicketState.OPEN, Kind.UNPARK_TICKET)
+
+
 def _leave(snapshot: Snapshot, file: TicketFile, ticket: Ticket, to: TicketState, kind: Kind) -> Edits:
     return _move(snapshot, file, ticket.with_field(Field.WORKTREE, None), to, kind, name=file.id)
 
@@ -158,6 +175,13 @@ def _move(
     writes = {ticket_path(to, file.id, file.slug): ticket.text}
     removes = snapshot.queue_paths(file.id) | {file.path}
     return Edits(Message(kind, name, trailers), writes, removes)
+
+
+def _being_landed(snapshot: Snapshot) -> QueueEntry | None:
+    """The entry that `active.md` names, if its ticket is readable and in progress: else nobody lands it."""
+    active = snapshot.active
+    file = None if active is None else snapshot.find(active.ticket)
+    return None if file is None or file.state is not TicketState.IN_PROGRESS else active
 
 
 def _queue_message(kind: Kind, entry: QueueEntry) -> Message:

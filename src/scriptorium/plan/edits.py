@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
 
 from attrs import field, frozen
-from pygit2.enums import FileMode
 
 from scriptorium.plan.ids import Oid
 from scriptorium.plan.layout import KEEP, KEPT_FOLDERS
 from scriptorium.plan.message import Message
 from scriptorium.plan.pack import ObjectKind
 from scriptorium.plan.staging import StagedObjects
+from scriptorium.plan.trees import FILE, FOLDER, RawEntry, Tree
 
 
 class FolderBlocked(Exception):
@@ -49,66 +47,41 @@ def write_tree(objects: StagedObjects, root: Oid | None, edits: Edits) -> Oid:
     changes: dict[str, str | None] = dict.fromkeys(edits.removes)
     changes.update(edits.writes)
     tree = _write_folder(objects, root, "", changes)
-    return objects.stage(ObjectKind.TREE, b"") if tree is None else tree
+    return objects.stage_tree(Tree()) if tree is None else tree
 
 
 def _write_folder(
     objects: StagedObjects, before: Oid | None, path: str, changes: Mapping[str, str | None]
 ) -> Oid | None:
-    entries = {} if before is None else _entries(objects.raw_tree(before))
+    tree = Tree() if before is None else objects.tree(before)
     within: dict[str, dict[str, str | None]] = {}
+    edited: dict[bytes, RawEntry | None] = {}
     for name, content in changes.items():
         first, slash, rest = name.partition("/")
         if slash:
             within.setdefault(first, {})[rest] = content
-        elif content is not None:
-            entries[name.encode()] = _file(objects, content)
         else:
-            entries.pop(name.encode(), None)
+            edited[name.encode()] = None if content is None else _file(objects, name, content)
     for name, inner in within.items():
         key, inner_path = name.encode(), f"{path}{name}"
-        tree = _write_folder(objects, _folder(entries.get(key), inner_path), f"{inner_path}/", inner)
-        if tree is not None:
-            entries[key] = _Entry(_FOLDER, bytes.fromhex(tree))
-        else:
-            entries.pop(key, None)
-    if not entries:
+        there = edited[key] if key in edited else tree.get(key)
+        oid = _write_folder(objects, _folder(there, inner_path), f"{inner_path}/", inner)
+        edited[key] = None if oid is None else RawEntry(FOLDER, key, bytes.fromhex(oid))
+    tree = tree.edited(edited)
+    if not tree.pieces:
         if path.rstrip("/") not in KEPT_FOLDERS:
             return None
-        entries[KEEP.encode()] = _file(objects, "")
-    return objects.stage(ObjectKind.TREE, _render(entries))
+        tree = tree.edited({KEEP.encode(): _file(objects, KEEP, "")})
+    return objects.stage_tree(tree)
 
 
-class _Entry(NamedTuple):
-    """A name's mode, in octal, and oid, in binary: as a tree object has them."""
-
-    mode: bytes
-    oid: bytes
+def _file(objects: StagedObjects, name: str, content: str) -> RawEntry:
+    return RawEntry(FILE, name.encode(), bytes.fromhex(objects.stage(ObjectKind.BLOB, content.encode())))
 
 
-_FILE: Final = b"%o" % FileMode.BLOB
-_FOLDER: Final = b"%o" % FileMode.TREE
-_TREE_ENTRY: Final = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
-
-
-def _entries(tree: bytes) -> dict[bytes, _Entry]:
-    # One pass of the regular expression, as the folder of done tickets grows with every ticket.
-    return {name: _Entry(mode, oid) for mode, name, oid in _TREE_ENTRY.findall(tree)}
-
-
-def _render(entries: Mapping[bytes, _Entry]) -> bytes:
-    """The tree object: git sorts a folder as if its name ended in a slash."""
-    ordered = sorted(entries.items(), key=lambda item: item[0] + b"/" if item[1].mode == _FOLDER else item[0])
-    return b"".join(b"%s %s\0%s" % (entry.mode, name, entry.oid) for name, entry in ordered)
-
-
-def _file(objects: StagedObjects, content: str) -> _Entry:
-    return _Entry(_FILE, bytes.fromhex(objects.stage(ObjectKind.BLOB, content.encode())))
-
-
-def _folder(entry: _Entry | None, path: str) -> Oid | None:
+def _folder(entry: RawEntry | None, path: str) -> Oid | None:
     if entry is None:
         return None
-    if entry.mode != _FOLDER:
+    if not entry.is_folder:
         raise FolderBlocked(f"the plan branch has a file where the folder {path} belongs: move it away")
     return Oid(entry.oid.hex())

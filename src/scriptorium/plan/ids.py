@@ -24,6 +24,10 @@ Oid = NewType("Oid", str)
 MAX_TICKET_NUMBER: Final = 10**9 - 1
 """Far past any plan; keeps a hand-made 300-digit file name from poisoning every later id."""
 
+MAX_COUNTED_NUMBER: Final = 10**8 - 1
+"""The highest number in a name that counts when the next one is given. Agents too can make a branch, a file
+or a commit with a number in it: a planted 999999999 would leave none to give, and end all planning."""
+
 NULL_OID: Final = Oid("0" * 40)
 """What git writes where there is no object."""
 
@@ -53,6 +57,11 @@ def ticket_id(number: int) -> TicketId:
 def ticket_number(ticket: TicketId) -> int:
     """The number that an id stands for."""
     return int(ticket)
+
+
+def counted(number: int) -> int:
+    """`number` if it counts when the next one is given, else 0: see `MAX_COUNTED_NUMBER`."""
+    return number if number <= MAX_COUNTED_NUMBER else 0
 
 
 def parse_slug(text: str) -> Slug:

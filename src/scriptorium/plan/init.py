@@ -49,4 +49,6 @@ def initialize(git_dir: Path, *, now: Callable[[], float] = time.time) -> Oid:
         if read_ref(repo, PLAN_REF) is None:
             raise
         raise PlanExists(git_dir) from error
+    finally:
+        objects.let_go()
     return commit

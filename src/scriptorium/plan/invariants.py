@@ -7,12 +7,13 @@ damaged by hand stops no other work.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from scriptorium.plan.edits import Edits
 from scriptorium.plan.ids import InvalidName, TicketId
-from scriptorium.plan.layout import ACTIVE, KEEP, PENDING, SPEC, TicketState, parse_ticket_name
+from scriptorium.plan.layout import ACTIVE, KEEP, KEPT_FOLDERS, PENDING, SPEC, TicketState, parse_ticket_name
+from scriptorium.plan.queue_entry import QueueEntry
 from scriptorium.plan.snapshot import Snapshot
 
 _LAYOUT: Final = re.compile(
@@ -49,15 +50,17 @@ def check_invariants(before: Snapshot, after: Snapshot, edits: Edits) -> None:
     # A ticket in two places, a text that cannot be read, a dangling entry: each is a problem of `after`.
     new = set(after.problems) - set(before.problems)
     broken.update(Violation(problem.path, problem.reason) for problem in new)
-    broken.update(set(wrong_entries(after)) - set(wrong_entries(before)))
+    broken.update(_newly_wrong(before, after, edits))
     if broken:
         raise InvariantBroken(tuple(sorted(broken)))
 
 
 def _wrong_edits(edits: Edits) -> Iterator[Violation]:
     for path in edits.paths:
-        if path.rpartition("/")[2] == KEEP:
-            yield Violation(path, "the layout's folders are kept by this file")
+        folder, _, name = path.rpartition("/")
+        if name == KEEP:
+            if folder not in KEPT_FOLDERS or edits.writes.get(path) != "":
+                yield Violation(path, "the layout's folders are kept by this file")
         elif _LAYOUT.fullmatch(path) is None:
             yield Violation(path, "this path is not of the plan's layout")
     if SPEC in edits.removes:
@@ -81,9 +84,22 @@ def _ticket_of(path: str) -> TicketId | None:
         return None
 
 
+def _newly_wrong(before: Snapshot, after: Snapshot, edits: Edits) -> set[Violation]:
+    """The queue entries whose ticket is not in progress any more; of the rest, none is looked at."""
+    touched = {_ticket_of(path) for path in edits.paths}
+    known = {entry.ticket: entry for entry in before.pending}
+    looked_at = [e for e in after.pending if e.ticket in touched or known.get(e.ticket) is not e]
+    earlier = [known[entry.ticket] for entry in looked_at if entry.ticket in known]
+    return set(_wrong_among(after, looked_at)) - set(_wrong_among(before, earlier))
+
+
 def wrong_entries(snapshot: Snapshot) -> Iterator[Violation]:
     """The queue entries whose ticket is not in progress."""
-    for entry in snapshot.pending:
+    return _wrong_among(snapshot, snapshot.pending)
+
+
+def _wrong_among(snapshot: Snapshot, entries: Iterable[QueueEntry]) -> Iterator[Violation]:
+    for entry in entries:
         state = snapshot.state_of(entry.ticket)
         if state is not TicketState.IN_PROGRESS:
             yield Violation(entry.path, f"ticket {entry.ticket} is {state or 'nowhere'}, not in progress")

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pygit2.enums import FileMode
 
 from scriptorium.plan.ids import NULL_OID, Oid
-from scriptorium.plan.objects import TooLarge, TreeEntry, parse_tree
+from scriptorium.plan.objects import TooLarge
 from scriptorium.plan.reader import SnapshotReader
 from scriptorium.plan.snapshot import Numbers, Snapshot
+from scriptorium.plan.trees import Tree
 
 
 def snapshot_from_files(
@@ -32,9 +33,9 @@ class MemoryObjects:
         self._objects: dict[Oid, bytes] = {}
         self.root = self._store_tree(files)
 
-    def tree(self, oid: Oid) -> tuple[TreeEntry, ...]:
-        """The entries of a tree."""
-        return tuple(parse_tree(self._objects[oid]))
+    def tree(self, oid: Oid, like: Tree | None = None) -> Tree:
+        """A tree, quicker to make when it is `like` one that is there."""
+        return Tree.parse(self._objects[oid], like)
 
     def blob(self, oid: Oid, limit: int) -> bytes:
         """The content of a blob; raises `TooLarge` past `limit` bytes."""

@@ -27,6 +27,7 @@ class Trailer(StrEnum):
     LANDED = "Landed"
     QUEUE = "Queue"
     AREA = "Area"
+    REPAIRED = "Repaired"
 
 
 class Kind(StrEnum):
@@ -46,7 +47,10 @@ class Kind(StrEnum):
     PARK_TICKET = "park ticket"
     UNPARK_TICKET = "unpark ticket"
     PARK_AREA = "park area"
+    UNPARK_AREA = "unpark area"
     PARK_SPEC = "park spec"
+    UNPARK_SPEC = "unpark spec"
+    REPAIR = "repair plan branch"
 
 
 @frozen
@@ -82,7 +86,7 @@ def parse_message(text: str) -> Message | None:
     if not subject.startswith(PREFIX):
         return None
     words = subject.removeprefix(PREFIX)
-    for kind in sorted(Kind, key=len, reverse=True):
+    for kind in _LONGEST_FIRST:
         if words == kind or words.startswith(f"{kind} "):
             return Message(kind, words[len(kind) :].strip(), _trailers(rest.split("\n")))
     return None
@@ -98,3 +102,4 @@ def _trailers(lines: Sequence[str]) -> tuple[tuple[Trailer, str], ...]:
 
 
 _NAMES: Final = frozenset(Trailer)
+_LONGEST_FIRST: Final = tuple(sorted(Kind, key=len, reverse=True))

@@ -1,5 +1,6 @@
 """What happened to a ticket, appended to it as sections of scriptorium's own: `## Run N` for each run of
-an agent, `## Reopened N` when its work came back, `## Parked N` when scriptorium gave up on it.
+an agent, `## Reopened N` when its work came back, `## Parked N` when scriptorium gave up on it, and
+`## Unparked N` when it was let be tried again.
 
 A note parses back equal to what was rendered. Everything that an agent or a check wrote is quoted.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, TypeAlias
 
 from attrs import Attribute, converters, evolve, field, frozen
 
@@ -23,6 +24,7 @@ OUTPUT_TAIL_LIMIT: Final = 16_000
 
 _DETAIL = "Detail"
 _UNSUBMITTED = "Written after the submission, and not part of it"
+_FINDINGS = "Found in the worktree"
 _FILES = "Files"
 _OUTPUT = "End of the output"
 
@@ -74,8 +76,11 @@ class RunNote:
 
     `number` is given when the note is added to a ticket. `attempt` counts the runs of the ticket's
     agent; `counted` says whether this one counts against `maxAttempts`. `started` is RFC 3339 in UTC.
-    `unsubmitted` names files that were written after the accepted submission.
+    `unsubmitted` names files that were written after the accepted submission; `findings` is what scriptorium
+    found in the worktree of a run that did not submit.
     """
+
+    kind: ClassVar[Literal["run"]] = "run"
 
     number: int = field(default=0, validator=_not_negative)
     outcome: str = field(converter=_line)
@@ -90,9 +95,13 @@ class RunNote:
     duration_seconds: float = field(converter=float, validator=_not_negative)
     tokens_in: int | None = field(default=None, validator=_not_negative)
     tokens_out: int | None = field(default=None, validator=_not_negative)
+    cost_usd: float | None = field(
+        default=None, converter=converters.optional(float), validator=_not_negative
+    )
     log: str = field(default="", converter=_line)
     detail: str = field(default="", converter=_detail)
     unsubmitted: tuple[str, ...] = field(default=(), converter=_lines)
+    findings: str = field(default="", converter=_output_tail)
 
     @property
     def heading(self) -> str:
@@ -118,9 +127,14 @@ class RunNote:
             "Duration in seconds": self.duration_seconds,
             "Tokens in": self.tokens_in,
             "Tokens out": self.tokens_out,
+            "Cost in USD": self.cost_usd,
             "Log": self.log,
         }
-        texts = {_DETAIL: self.detail, _UNSUBMITTED: "\n".join(self.unsubmitted)}
+        texts = {
+            _DETAIL: self.detail,
+            _UNSUBMITTED: "\n".join(self.unsubmitted),
+            _FINDINGS: self.findings,
+        }
         return f"## {self.heading}\n\n{render_record(values, texts)}"
 
     @classmethod
@@ -141,9 +155,11 @@ class RunNote:
                 duration_seconds=float(record.value("Duration in seconds")),
                 tokens_in=record.optional_integer("Tokens in"),
                 tokens_out=record.optional_integer("Tokens out"),
+                cost_usd=record.optional_number("Cost in USD"),
                 log=record.value("Log"),
                 detail=record.text(_DETAIL),
                 unsubmitted=record.lines(_UNSUBMITTED),
+                findings=record.text(_FINDINGS),
             )
         except RecordUnreadable:
             raise
@@ -158,6 +174,8 @@ class ReopenNote:
     `number` and `parked` are set when the note is added to a ticket. `files` are the conflicted ones;
     `command`, `exit_code`, `log` and `output_tail` are of the check that failed.
     """
+
+    kind: ClassVar[Literal["reopen"]] = "reopen"
 
     number: int = field(default=0, validator=_not_negative)
     parked: bool = False
@@ -208,3 +226,26 @@ class ReopenNote:
             raise
         except ValueError as error:
             raise RecordUnreadable(str(error)) from error
+
+
+class UnparkNote(NamedTuple):
+    """The ticket may be tried again: what happened before counts against nothing any more."""
+
+    number: int = 0
+
+    @property
+    def kind(self) -> Literal["unpark"]:
+        """As of the others."""
+        return "unpark"
+
+    @property
+    def heading(self) -> str:
+        """The heading of the note's section."""
+        return f"Unparked {self.number}"
+
+    def render(self) -> str:
+        """The section, from its heading to its last newline."""
+        return f"## {self.heading}\n\nIts tries start anew. Its branch is continued.\n"
+
+
+Note: TypeAlias = RunNote | ReopenNote | UnparkNote

@@ -5,50 +5,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import pygit2
-from pygit2.enums import FileMode, ObjectType, RepositoryOpenFlag
+from pygit2.enums import ObjectType, RepositoryOpenFlag
 
 from scriptorium.plan.ids import Oid
 from scriptorium.plan.layout import AUTHOR_EMAIL, AUTHOR_NAME
+from scriptorium.plan.trees import Tree, TreeDamaged, TreeEntry
 
-_REGULAR = frozenset({0o100644, 0o100755, 0o100664})
+__all__ = [
+    "TREES",
+    "CommitFacts",
+    "GitObjects",
+    "ObjectMissing",
+    "Objects",
+    "TooLarge",
+    "TreeEntry",
+    "open_repository",
+]
 
-
-class TreeEntry(NamedTuple):
-    """One name in a tree, with escapes where it is not UTF-8. (A tuple, as there are ten thousand.)"""
-
-    name: str
-    mode: int
-    oid: Oid
-
-    @property
-    def is_file(self) -> bool:
-        """A regular file: neither a folder, nor a symbolic link, nor a submodule."""
-        return self.mode in _REGULAR
-
-    @property
-    def is_folder(self) -> bool:
-        """A tree."""
-        return self.mode == FileMode.TREE
-
-    @property
-    def kind(self) -> str:
-        """What it is, for a message."""
-        match self.mode:
-            case FileMode.TREE:
-                return "a folder"
-            case FileMode.LINK:
-                return "a symbolic link"
-            case FileMode.COMMIT:
-                return "a submodule"
-            case mode if mode in _REGULAR:
-                return "a file"
-            case mode:
-                return f"an entry of mode {mode:o}"
+TREES: Final = 64
+"""How many trees are remembered: several times what one version of the plan has, as versions share most."""
 
 
 class CommitFacts(NamedTuple):
@@ -72,8 +55,8 @@ class ObjectMissing(Exception):
 class Objects(Protocol):
     """Where trees and blobs come from."""
 
-    def tree(self, oid: Oid) -> tuple[TreeEntry, ...]:
-        """The entries of a tree."""
+    def tree(self, oid: Oid, like: Tree | None = None) -> Tree:
+        """A tree; quicker to make when it is `like` one that is there."""
 
     def blob(self, oid: Oid, limit: int) -> bytes:
         """The content of a blob; raises `TooLarge` past `limit` bytes."""
@@ -93,12 +76,31 @@ class GitObjects:
     """Reads from the repository in `git_dir`, from any thread."""
 
     def __init__(self, git_dir: Path) -> None:
+        self._git_dir = git_dir
         self._repo = open_repository(git_dir)
         self._lock = threading.Lock()
+        self._trees: OrderedDict[Oid, Tree] = OrderedDict()
 
-    def tree(self, oid: Oid) -> tuple[TreeEntry, ...]:
-        """The entries of a tree; raises `ObjectMissing`."""
-        return tuple(parse_tree(self.raw_tree(oid)))
+    def tree(self, oid: Oid, like: Tree | None = None) -> Tree:
+        """A tree, quicker to make when it is `like` one that is there; raises `ObjectMissing`."""
+        with self._lock:
+            known = self._trees.get(oid)
+            if known is not None:
+                self._trees.move_to_end(oid)
+                return known
+        try:
+            tree = Tree.parse(self.raw_tree(oid), like)
+        except TreeDamaged as error:
+            raise ObjectMissing(f"{oid} cannot be read: {error}") from error
+        self.remember({oid: tree})
+        return tree
+
+    def remember(self, trees: Mapping[Oid, Tree]) -> None:
+        """Take trees that the repository has, so that they need not be read."""
+        with self._lock:
+            self._trees.update(trees)
+            while len(self._trees) > TREES:
+                self._trees.popitem(last=False)
 
     def raw_tree(self, oid: Oid) -> bytes:
         """A tree as git stores it; raises `ObjectMissing`."""
@@ -114,7 +116,7 @@ class GitObjects:
             try:
                 kind, size = self._repo.odb.read_header(oid)
             except (KeyError, pygit2.GitError) as error:
-                raise ObjectMissing(f"{oid} cannot be read: {error}") from error
+                raise self._missing(oid, error) from error
             if kind != ObjectType.BLOB:
                 raise ObjectMissing(f"{oid} is not a blob")
             if size > limit:
@@ -133,20 +135,24 @@ class GitObjects:
         try:
             return self._repo.odb.read(oid)
         except (KeyError, pygit2.GitError) as error:
-            raise ObjectMissing(f"{oid} cannot be read: {error}") from error
+            raise self._missing(oid, error) from error
 
+    def has(self, oid: Oid) -> bool:
+        """Whether the repository has that object."""
+        with self._lock:
+            return oid in self._repo.odb
 
-def parse_tree(data: bytes) -> list[TreeEntry]:
-    """The entries of a tree object: `<mode in octal> <name>\\0<20 bytes of oid>`, one after another."""
-    entries: list[TreeEntry] = []
-    position = 0
-    while position < len(data):
-        end = data.index(b"\0", position)
-        mode, _, name = data[position:end].partition(b" ")
-        position = end + 21
-        oid = Oid(data[end + 1 : position].hex())
-        entries.append(TreeEntry(name.decode("utf-8", "backslashreplace"), int(mode, 8), oid))
-    return entries
+    def close_packs(self) -> None:
+        """Close the packs that libgit2 holds open, also those that are gone; they are found again if need be."""
+        with self._lock:
+            self._repo.free()
+
+    def _missing(self, oid: Oid, error: Exception) -> ObjectMissing:
+        # A folder of objects that libgit2 could not look at when it opened the repository is never there
+        # for it again.
+        with contextlib.suppress(pygit2.GitError, OSError):
+            self._repo = open_repository(self._git_dir)
+        return ObjectMissing(f"{oid} cannot be read: {error}")
 
 
 def _parse_commit(data: bytes) -> CommitFacts:

@@ -6,16 +6,18 @@ fsyncs; as a pack they come and go together. Written by hand because libgit2 pac
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import struct
 import zlib
 from collections.abc import Collection
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from attrs import frozen
+from attrs import field, frozen
 
 from scriptorium.plan.ids import Oid
 
@@ -25,8 +27,17 @@ PREFIX: Final = "scriptorium-"
 SPEED: Final = 1
 """Of zlib, as git has it for loose objects: what is packed here is packed again, better, later."""
 
+SMALL_BYTES: Final = 1 << 15
+"""Up to this, zlib is set up with little memory: making its quarter of a megabyte ready takes twenty times as
+long as packing a commit does."""
+
+_WINDOW_BITS, _MEMORY_LEVEL = 12, 4
+
 _OFFSET_LIMIT: Final = 1 << 31
 """A pack this long needs another kind of index; a plan commit is some kilobytes."""
+
+
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 class ObjectKind(Enum):
@@ -37,13 +48,14 @@ class ObjectKind(Enum):
     BLOB = ("blob", 3)
 
 
-class NewObject(NamedTuple):
+@frozen
+class NewObject:
     """An object that no repository needs to have yet."""
 
     kind: ObjectKind
-    data: bytes
+    data: bytes = field(repr=False)
 
-    @property
+    @cached_property
     def oid(self) -> Oid:
         """What git calls it."""
         header = b"%s %d\0" % (self.kind.value[0].encode(), len(self.data))
@@ -71,7 +83,7 @@ def encode(objects: Collection[NewObject]) -> Pack:
     entries: list[_Entry] = []
     for found in objects:
         offset = len(out)
-        packed = _header(found.kind, len(found.data)) + zlib.compress(found.data, SPEED)
+        packed = _header(found.kind, len(found.data)) + _deflated(found)
         out += packed
         entries.append(_Entry(bytes.fromhex(found.oid), zlib.crc32(packed), offset))
     if len(out) >= _OFFSET_LIMIT:
@@ -79,6 +91,16 @@ def encode(objects: Collection[NewObject]) -> Pack:
     checksum = _sha1(out)
     entries.sort()
     return Pack(f"{PREFIX}{checksum.hex()}", bytes(out) + checksum, _index(entries, checksum))
+
+
+def _deflated(found: NewObject) -> bytes:
+    # Nothing makes the oids of a tree shorter, and the folder of done tickets is half a megabyte of them: until
+    # only what differs is stored, when packs are rolled up, it is stored as it is.
+    level = 0 if found.kind is ObjectKind.TREE else SPEED
+    if len(found.data) > SMALL_BYTES:
+        return zlib.compress(found.data, level)
+    packer = zlib.compressobj(level, zlib.DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL)
+    return packer.compress(found.data) + packer.flush()
 
 
 def _header(kind: ObjectKind, size: int) -> bytes:
@@ -94,18 +116,11 @@ def _header(kind: ObjectKind, size: int) -> bytes:
 
 
 def _index(entries: list[_Entry], checksum: bytes) -> bytes:
-    counts = [0] * 256
-    for entry in entries:
-        counts[entry.oid[0]] += 1
-    total = 0
-    for byte, count in enumerate(counts):
-        total += count
-        counts[byte] = total
     number = len(entries)
     index = b"".join(
         (
-            b"\377tOc",
-            struct.pack(">I256I", 2, *counts),
+            b"\377tOc\0\0\0\2",
+            _fanout(entries),
             b"".join(entry.oid for entry in entries),
             struct.pack(f">{number}I", *(entry.crc for entry in entries)),
             struct.pack(f">{number}I", *(entry.offset for entry in entries)),
@@ -113,6 +128,17 @@ def _index(entries: list[_Entry], checksum: bytes) -> bytes:
         )
     )
     return index + _sha1(index)
+
+
+def _fanout(entries: list[_Entry]) -> bytes:
+    """For each byte, how many oids begin with it or with a lower one."""
+    counts: list[bytes] = []
+    last = 0
+    for number, entry in enumerate(entries):
+        first = entry.oid[0]
+        counts.append(struct.pack(">I", number) * (first - last))
+        last = first
+    return b"".join((*counts, struct.pack(">I", len(entries)) * (256 - last)))
 
 
 def _sha1(data: bytes | bytearray) -> bytes:
@@ -123,8 +149,10 @@ def write(pack: Pack, folder: Path, *, durable: bool) -> None:
     """Put `pack` into the folder `objects/pack` of a repository; with `durable`, through to the disk.
 
     The index comes last and by a rename, as git reads no pack without one: a crash leaves nothing, or the
-    whole, or a `tmp_` file or a pack without an index that git passes over. Raises `OSError`.
+    whole, or a `tmp_` file or a pack without an index that git passes over. Raises `OSError`; no `tmp_`
+    file is left then.
     """
+    # One after the other: git reads whatever ends in .idx and has a .pack of the same name beside it.
     _put(folder, f"{pack.name}.pack", pack.pack, durable=durable)
     _put(folder, f"{pack.name}.idx", pack.index, durable=durable)
     if durable:
@@ -138,11 +166,21 @@ def write(pack: Pack, folder: Path, *, durable: bool) -> None:
 def _put(folder: Path, name: str, content: bytes, *, durable: bool) -> None:
     # `git gc` removes old files of this prefix. The pid keeps two processes apart, the caller's lock threads.
     new = folder / f"tmp_{os.getpid()}_{name}"
-    new.unlink(missing_ok=True)  # of a process that was killed; whatever it is, it is not written to
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        if durable:
-            os.fsync(handle)
-    new.replace(folder / name)
+    try:
+        try:
+            handle = os.open(new, _NEW_FILE, 0o444)
+        except FileExistsError:
+            new.unlink(missing_ok=True)  # of a process that was killed; whatever it is, it is not written to
+            handle = os.open(new, _NEW_FILE, 0o444)
+        with os.fdopen(handle, "wb", buffering=0) as file:
+            left = memoryview(content)
+            while left:
+                left = left[file.write(left) :]
+            if durable:
+                os.fsync(handle)
+        new.replace(folder / name)
+    except OSError:
+        # On a full disk each try would leave another.
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise

@@ -24,6 +24,7 @@ from typing import Final
 import pygit2
 from attrs import frozen
 
+from scriptorium.plan import keeping
 from scriptorium.plan.objects import open_repository
 from scriptorium.plan.pack import PREFIX
 from scriptorium.plan.refs import fsync_enabled
@@ -72,6 +73,7 @@ def roll_up(git_dir: Path, *, packs: int = PACKS) -> int:
         if not alone:
             return 0
         _sweep(folder)
+        _sweep_loose(folder.parent)
         ours, damaged = _ours(folder)
         rolled = ours[: packs_to_roll([pack.objects for pack in ours])]
         try:
@@ -134,6 +136,14 @@ def _is_ours(name: str) -> bool:
     return name.startswith(PREFIX) and name.endswith(".idx")
 
 
+def _sweep_loose(folder: Path) -> None:
+    """Remove what libgit2 had begun to write when its process was killed; git's own it knows itself."""
+    for path in folder.glob("tmp_object_git2_*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.lstat().st_mtime > LEFT_SECONDS:
+                path.unlink()
+
+
 def _sweep(folder: Path) -> None:
     """Remove what processes that were killed left on its way; only the one who is alone here may."""
     names = frozenset(_names(folder))
@@ -141,6 +151,9 @@ def _sweep(folder: Path) -> None:
         path = folder / name
         if name.startswith(_WORK_PREFIX):
             shutil.rmtree(path, ignore_errors=True)
+        if name.startswith(PREFIX) and name.endswith(".keep"):
+            with contextlib.suppress(OSError):
+                keeping.sweep(path)
         unread = name.startswith(PREFIX) and name.endswith(".pack") and f"{name[:-5]}.idx" not in names
         if unread or _ON_ITS_WAY.fullmatch(name):
             # A writer that lives needs some milliseconds from the one file to the other.
@@ -165,10 +178,21 @@ def _ours(folder: Path) -> tuple[list[_Packed], list[Path]]:
     return sorted(sound, key=lambda pack: pack.objects), damaged
 
 
-def _is_readable(git_dir: Path, pack: _Packed) -> bool:
-    odb = open_repository(git_dir).odb
+@contextlib.contextmanager
+def _opened(git_dir: Path) -> Iterator[pygit2.Repository]:
+    """The repository, and in the end all of its packs closed: it would hold what is removed."""
+    repo = open_repository(git_dir)
     try:
-        return all(odb.read(oid) for oid in _oids(pack.index))
+        yield repo
+    finally:
+        repo.free()
+
+
+def _is_readable(git_dir: Path, pack: _Packed) -> bool:
+    try:
+        with _opened(git_dir) as repo:
+            odb = repo.odb
+            return all(odb.read(oid) for oid in _oids(pack.index))
     except (pygit2.GitError, KeyError, PackDamaged, OSError):
         return False
 
@@ -206,13 +230,14 @@ def _replace(git_dir: Path, folder: Path, rolled: Sequence[_Packed]) -> None:
     """Put one pack in the place of several: it is there, whole, before the first of them goes."""
     if len(rolled) < 2:
         return
-    builder = pygit2.PackBuilder(open_repository(git_dir))
     wanted = {oid for pack in rolled for oid in _oids(pack.index)}
-    for oid in wanted:
-        builder.add(oid)
     work = Path(tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=folder))
     try:
-        builder.write(work)
+        with _opened(git_dir) as repo:
+            builder = pygit2.PackBuilder(repo)
+            for oid in wanted:
+                builder.add(oid)
+            builder.write(work)
         (made,) = work.glob("pack-*.idx")
         if not wanted <= set(_oids(made)):
             raise PackDamaged(f"{made} lacks objects that were to be in it; nothing was removed")

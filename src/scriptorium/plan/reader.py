@@ -1,34 +1,32 @@
-"""Reads snapshots, incrementally: a folder whose tree has not changed is not looked at again, a ticket whose
-blob has not changed is not parsed again, wherever it has moved.
+"""Reads snapshots, incrementally: a folder whose tree has not changed is not looked at again, of one that has
+only what differs is, and a blob that was parsed is not parsed again, wherever it has moved.
 """
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
-from collections.abc import Callable
-from functools import partial
-from typing import Final
-
-from attrs import define, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, TypeAlias
 
 from scriptorium.plan._place import Memo, Place, read_marker
+from scriptorium.plan._state_folder import StateFolder, leading_number
 from scriptorium.plan.area import Area, Marker
-from scriptorium.plan.ids import AreaName, InvalidName, Oid, TicketId, parse_area_name, ticket_number
-from scriptorium.plan.layout import ACTIVE, KEEP, TicketState, entry_name, parse_area_file, parse_ticket_name
+from scriptorium.plan.ids import AreaName, InvalidName, Oid, TicketId, parse_area_name
+from scriptorium.plan.layout import ACTIVE, TicketState, entry_name, parse_area_file
 from scriptorium.plan.objects import ObjectMissing, Objects, TooLarge, TreeEntry
 from scriptorium.plan.queue_entry import MAX_ENTRY_BYTES, QueueEntry, parse_active
-from scriptorium.plan.snapshot import Areas, Folder, Numbers, Problem, Queue, Snapshot, Ticketed, TicketFile
+from scriptorium.plan.snapshot import Areas, Folder, Given, Problem, Queue, Snapshot, Ticketed
 from scriptorium.plan.spec import Spec
 from scriptorium.plan.ticket import MAX_TICKET_BYTES, Ticket, TicketUnreadable
 
-MAX_TEXT_BYTES: Final = 8 << 20
-"""A spec or an area larger than this is set aside."""
+MAX_TEXT_BYTES: Final = 1 << 20
+"""A spec or an area larger than this is set aside: as much as is read back from a planner."""
 
 PARSED_TICKETS: Final = 4096
 """How many parsed tickets are remembered: several times what is open and in progress at once."""
 
-_NUMBER = re.compile(r"[0-9]{4,9}(?![0-9])")
+Claims: TypeAlias = Mapping[TicketId, tuple[str, ...]]
+"""The paths of the files that claim an id, by id."""
 
 
 class SnapshotReader:
@@ -37,22 +35,21 @@ class SnapshotReader:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._parsed: OrderedDict[Oid, Ticket | TicketUnreadable] = OrderedDict()
-        self._folders = {state: Memo[Folder]() for state in TicketState}
+        self._folders = {state: StateFolder(state, objects, self._loader) for state in TicketState}
+        self._duplicates: Claims | None = None
+        self._entries: dict[TreeEntry, QueueEntry] = {}
         self._areas = Memo[Areas]()
         self._ticketed = Memo[Ticketed]()
         self._queue = Memo[Queue]()
         self._spec = Memo[tuple[Spec | None, tuple[Problem, ...]]]()
 
-    def read(self, commit: Oid, tree: Oid, numbers: Callable[[], Numbers]) -> Snapshot:
+    def read(self, commit: Oid, tree: Oid, numbers: Callable[[], Given]) -> Snapshot:
         """The snapshot of the plan at `commit`, whose tree is `tree`. Raises `ObjectMissing`."""
         misplaced: list[Problem] = []
         root = Place(self._objects, tree, "", misplaced)
         tickets = root.folder("tickets")
         merge = root.folder("queue").folder("merge")
-        folders = {
-            state: self._folders[state].get(place.tree, partial(self._state_folder, state, place))
-            for state, place in ((state, tickets.folder(state)) for state in TicketState)
-        }
+        folders, duplicates = self._read_tickets({state: tickets.folder(state).tree for state in TicketState})
         areas, ticketed, pending = root.folder("areas"), tickets.folder(".areas"), merge.folder("pending")
         spec, spec_problems = self._spec.get(root.entry("spec.md"), lambda: self._read_spec(root))
         return Snapshot(
@@ -60,12 +57,35 @@ class SnapshotReader:
             tree=tree,
             spec=spec,
             folders=folders,
+            duplicates=duplicates,
             areas=self._areas.get(areas.tree, lambda: self._read_areas(areas)),
             ticketed=self._ticketed.get(ticketed.tree, lambda: self._read_ticketed(ticketed)),
             queue=self._queue.get(merge.tree, lambda: self._read_queue(merge, pending)),
             misplaced=(*misplaced, *spec_problems),
             numbers=numbers,
         )
+
+    def _read_tickets(
+        self, trees: Mapping[TicketState, Oid | None]
+    ) -> tuple[Mapping[TicketState, Folder], Claims]:
+        """The state folders, and the ids that several files in them claim."""
+        before, self._duplicates = self._duplicates, None  # whatever happens before it is known again
+        folders: dict[TicketState, Folder] = {}
+        touched: set[TicketId] = set()
+        for state, tree in trees.items():
+            folders[state], differing = self._folders[state].read(tree)
+            if differing is None:
+                before = None
+            else:
+                touched.update(differing)
+        claims = () if before is None else before.items()
+        twice = {ticket: paths for ticket, paths in claims if ticket not in touched}
+        for ticket in _claimed_twice(folders.values()) if before is None else touched:
+            paths = tuple(path for folder in folders.values() for path in folder.names.get(ticket, ()))
+            if len(paths) > 1:
+                twice[ticket] = paths
+        self._duplicates = twice
+        return folders, twice
 
     def _read_spec(self, root: Place) -> tuple[Spec | None, tuple[Problem, ...]]:
         problems: list[Problem] = []
@@ -110,21 +130,16 @@ class SnapshotReader:
         problems: list[Problem] = []
         entries: dict[TicketId, QueueEntry] = {}
         highest = 0
+        known, self._entries = self._entries, {}
         for file in pending.entries():
-            highest = max(highest, _leading_number(file.name))
-            text = pending.text(file, MAX_ENTRY_BYTES, problems)
-            if text is None:
-                continue
-            try:
-                entry = QueueEntry.parse(file.name.removesuffix(".md"), text)
-                if file.name != f"{entry.name}.md":
-                    raise InvalidName(f"the entry of ticket {entry.ticket} belongs in {entry.path}")
-                if entry.ticket in entries:
-                    raise InvalidName(f"ticket {entry.ticket} has an entry already")
-            except ValueError as error:
-                problems.append(pending.problem(file, str(error)))
-                continue
-            entries[entry.ticket] = entry
+            highest = max(highest, leading_number(file.name.encode()))
+            found = known.get(file) or _read_entry(pending, file)
+            if isinstance(found, Problem):
+                problems.append(found)
+            elif found.ticket in entries:
+                problems.append(pending.problem(file, f"ticket {found.ticket} has an entry already"))
+            else:
+                entries[found.ticket] = self._entries[file] = found
         named = _read_active(merge, problems)
         active = None if named is None else entries.get(named[1])
         if named is not None and (active is None or active.number != named[0]):
@@ -133,35 +148,7 @@ class SnapshotReader:
         ordered = tuple(sorted(entries.values(), key=lambda entry: entry.number))
         return Queue(ordered, active, named and named[1], highest, tuple(problems))
 
-    def _state_folder(self, state: TicketState, place: Place) -> Folder:
-        before = self._folders[state].last
-        known = {} if before is None else {file.path: file for file in before.tickets.values()}
-        found = _Found()
-        for entry in place.entries():
-            path = f"{place.path}{entry.name}"
-            file = known.get(path)
-            if file is not None and file.blob == entry.oid and entry.is_file:
-                found.add(file.id, path, file)
-                continue
-            try:
-                ticket, slug = parse_ticket_name(entry.name)
-            except InvalidName as error:
-                # Not a ticket, but a number that somebody used: it must not be given out again.
-                found.highest = max(found.highest, _leading_number(entry.name))
-                found.problems.append(Problem(path, str(error)))
-                continue
-            try:
-                load = self._loader(state, entry)
-            except TicketUnreadable as error:
-                found.add(ticket, path, None)
-                found.problems.append(Problem(path, str(error), ticket))
-            else:
-                found.add(ticket, path, TicketFile(ticket, slug, state, entry.oid, load))
-        return found.folder(place)
-
     def _loader(self, state: TicketState, entry: TreeEntry) -> Callable[[Oid], Ticket]:
-        if not entry.is_file:
-            raise TicketUnreadable(f"it is {entry.kind}, not a file")
         if state is TicketState.DONE:
             return self._read_ticket
         ticket = self._parse(entry.oid)
@@ -193,30 +180,28 @@ class SnapshotReader:
             raise TicketUnreadable(str(error)) from None
 
 
-@define(eq=False, repr=False)
-class _Found:
-    """What has been found in a state folder so far."""
+def _claimed_twice(folders: Iterable[Folder]) -> Iterator[TicketId]:
+    """The ids of which there are several files, in one of the folders or in two."""
+    *smaller, largest = sorted(folders, key=lambda folder: len(folder.names))
+    yield from largest.doubled
+    for position, folder in enumerate(smaller):
+        yield from folder.doubled
+        others = [other.names for other in (*smaller[position + 1 :], largest)]
+        yield from (ticket for ticket in folder.names if any(ticket in names for names in others))
 
-    tickets: dict[TicketId, TicketFile] = field(factory=dict)
-    names: dict[TicketId, tuple[str, ...]] = field(factory=dict)
-    doubled: set[TicketId] = field(factory=set)
-    problems: list[Problem] = field(factory=list)
-    highest: int = 0
 
-    def add(self, ticket: TicketId, path: str, file: TicketFile | None) -> None:
-        """A file with a ticket's name; `file` is None when it cannot be read."""
-        if ticket in self.names:
-            self.doubled.add(ticket)
-        self.names[ticket] = (*self.names.get(ticket, ()), path)
-        self.highest = max(self.highest, ticket_number(ticket))
-        if file is not None:
-            self.tickets[ticket] = file
-
-    def folder(self, place: Place) -> Folder:
-        """All of it."""
-        doubled, problems = frozenset(self.doubled), tuple(self.problems)
-        kept = place.entry(KEEP) is not None
-        return Folder(place.tree, self.tickets, self.names, problems, doubled, self.highest, kept)
+def _read_entry(pending: Place, file: TreeEntry) -> QueueEntry | Problem:
+    problems: list[Problem] = []
+    text = pending.text(file, MAX_ENTRY_BYTES, problems)
+    if text is None:
+        return problems[0]
+    try:
+        entry = QueueEntry.parse(file.name.removesuffix(".md"), text)
+        if file.name != f"{entry.name}.md":
+            raise InvalidName(f"the entry of ticket {entry.ticket} belongs in {entry.path}")
+    except ValueError as error:
+        return pending.problem(file, str(error))
+    return entry
 
 
 def _read_active(merge: Place, problems: list[Problem]) -> tuple[int, TicketId] | None:
@@ -227,8 +212,3 @@ def _read_active(merge: Place, problems: list[Problem]) -> tuple[int, TicketId] 
     except ValueError as error:
         problems.append(Problem(ACTIVE, str(error)))
         return None
-
-
-def _leading_number(name: str) -> int:
-    match = _NUMBER.match(name)
-    return 0 if match is None else int(match[0])

@@ -7,7 +7,9 @@ is reported. pygit2's own `references.create(force=True)` loses updates and must
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -83,11 +85,18 @@ def read_ref(repo: pygit2.Repository, name: str) -> Oid | None:
 
 
 def compare_and_swap(
-    repo: pygit2.Repository, name: str, *, new: Oid, old: Oid | None, message: str = ""
+    repo: pygit2.Repository,
+    name: str,
+    *,
+    new: Oid,
+    old: Oid | None,
+    message: str = "",
+    is_there: Callable[[], bool] | None = None,
 ) -> None:
     """Move the ref `name` from `old` (None: it must not exist) to `new`, or change nothing.
 
-    `message` goes to the reflog. When this returns, the ref was at `new`.
+    `message` goes to the reflog. When this returns, the ref was at `new`. `is_there` says whether the
+    repository has the object `new`, for who can tell for less than looking for it.
 
     Raises:
         RefMoved: the ref is not at `old`.
@@ -96,11 +105,16 @@ def compare_and_swap(
     """
     try:
         if old is None:
-            _create(repo, name, new, message)
-        else:
-            reference = _expect(repo, name, old)
-            # set_target compares with the value that was looked up, under the ref's lock.
-            reference.set_target(new, message)
+            _require_room(repo, name)
+        if not (new in repo if is_there is None else is_there()):
+            raise RefError(f"{name} cannot be put at {new}: there is no such object")
+        # The ref is read under its lock. libgit2's own ways look first and lock later: of two creators the
+        # second would silently win, and each update would look for `new` in packs that others just made.
+        with repo.transaction() as transaction:
+            transaction.lock_ref(name)
+            _require(name, expected=old, tip=read_ref(repo, name))
+            transaction.set_target(name, new, None, message)
+        _drop_second_name(repo, name)
     except RefError:
         raise
     except (pygit2.GitError, OSError, ValueError) as error:
@@ -127,16 +141,16 @@ def delete_ref(repo: pygit2.Repository, name: str, *, old: Oid) -> None:
         _settle(repo, name, error, new=None, old=old)
 
 
-def _create(repo: pygit2.Repository, name: str, new: Oid, message: str) -> None:
-    """Create under the ref's lock: libgit2's own create looks first and locks later, so that of two
-    creators the second would silently win."""
-    _require_room(repo, name)
-    if new not in repo:
-        raise RefError(f"{name} cannot be put at {new}: there is no such object")
-    with repo.transaction() as transaction:
-        transaction.lock_ref(name)
-        _require(name, expected=None, tip=read_ref(repo, name))
-        transaction.set_target(name, new, None, message)
+def _drop_second_name(repo: pygit2.Repository, name: str) -> None:
+    """Remove the lock of a ref that was just written if it is still there.
+
+    Where the ref had no file of its own, libgit2 gives the lock file the ref's name too, and takes no notice
+    when its first cannot be removed.
+    """
+    lock = Path(repo.path, f"{name}.lock")
+    with contextlib.suppress(OSError):
+        if lock.samefile(Path(repo.path, name)):  # any other is another writer's
+            lock.unlink()
 
 
 def _require_room(repo: pygit2.Repository, name: str) -> None:
@@ -168,14 +182,6 @@ def _settle(
     if locked is not None:
         raise RefLocked(name, Path(locked["path"])) from error
     raise RefError(f"{name} could not be written: {error}") from error
-
-
-def _expect(repo: pygit2.Repository, name: str, old: Oid) -> pygit2.Reference:
-    reference = _lookup(repo, name)
-    if reference is None:
-        raise RefMoved(name, expected=old, tip=None)
-    _require(name, expected=old, tip=_target(reference))
-    return reference
 
 
 def _require(name: str, *, expected: Oid | None, tip: Oid | None) -> None:

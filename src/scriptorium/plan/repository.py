@@ -23,7 +23,7 @@ from scriptorium.plan.pack import ObjectKind
 from scriptorium.plan.packing import PACKS, roll_up
 from scriptorium.plan.reader import SnapshotReader
 from scriptorium.plan.reading import PlanMissing, PlanReader
-from scriptorium.plan.refs import PLAN_REF, RefLocked, RefMoved, compare_and_swap
+from scriptorium.plan.refs import PLAN_REF, RefError, RefLocked, RefMoved, compare_and_swap
 from scriptorium.plan.snapshot import Snapshot
 from scriptorium.plan.staging import StagedObjects
 from scriptorium.plan.transitions import Transition
@@ -48,7 +48,8 @@ class PlanRepository(PlanReader):
     """The plan branch in `git_dir` (the common one, for a linked worktree). For any thread.
 
     `now` gives the time of a commit in seconds since the epoch; `pause` waits for that many seconds between
-    two tries; `fraction` gives a random number from 0 to 1, for the length of a pause.
+    two tries; `fraction` gives a random number from 0 to 1, for the length of a pause; `clock` is as for a
+    `PlanReader`.
     """
 
     def __init__(
@@ -58,8 +59,9 @@ class PlanRepository(PlanReader):
         now: Callable[[], float] = time.time,
         pause: Callable[[float], None] = time.sleep,
         fraction: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(git_dir)
+        super().__init__(git_dir, clock=clock)
         self._staged = StagedObjects(git_dir, self._objects)
         self._reader = SnapshotReader(self._staged)
         self._packs_written = PACKS
@@ -79,6 +81,7 @@ class PlanRepository(PlanReader):
             PlanBusy: other writers were faster every time, or a lock file stays.
             FolderBlocked: a file is in the way of a folder of the layout.
             RefError: the ref could not be written, and stands where it stood.
+            OSError: the objects could not be written, as on a full disk. Nothing was changed.
         """
         with self._lock:
             blocked: Exception | None = None
@@ -86,15 +89,23 @@ class PlanRepository(PlanReader):
                 if tried:
                     self._wait(tried)
                 before = self._read()
-                after = self._write(before, transition)
+                after, message = self._write(before, transition)
                 if after is before:
                     return before
+                self._sight.forget()
                 try:
                     self._advance(before, after)
                 except (RefMoved, RefLocked) as error:
                     blocked = error
                     continue
-                self._last = after
+                except RefError:
+                    self._reopen()
+                    raise
+                finally:
+                    self._staged.let_go()
+                self._came_to(after)
+                if self._history is not None:
+                    self._history.grew(before.commit, after.commit, message)
                 return after
             raise PlanBusy(
                 f"the plan branch could not be changed in {MAX_TRIES} tries: {blocked}"
@@ -110,33 +121,40 @@ class PlanRepository(PlanReader):
         self._packs_written = 0
         roll_up(self._git_dir)
 
-    def _write(self, before: Snapshot, transition: Transition) -> Snapshot:
+    def _write(self, before: Snapshot, transition: Transition) -> tuple[Snapshot, Message]:
         """Write the objects of the commit, which no ref has yet; returns `before` when nothing changes."""
         try:
-            after = self._prepare(before, transition)
+            after, message = self._prepare(before, transition)
             if after is not before:
                 self._staged.write()
                 self._packs_written += 1
-            return after
+            return after, message
         finally:
             self._staged.discard()
 
-    def _prepare(self, before: Snapshot, transition: Transition) -> Snapshot:
+    def _prepare(self, before: Snapshot, transition: Transition) -> tuple[Snapshot, Message]:
         """Stage the objects of the commit, and check them; returns `before` when nothing changes."""
         edits = transition.apply(before)
         check_edits(edits)
         tree = write_tree(self._staged, before.tree, edits)
         if tree == before.tree:
-            return before
+            return before, edits.message
         after = self._reader.read(NULL_OID, tree, self._numbers_later(before.commit))
         check_invariants(before, after, edits)
         commit = stage_commit(self._staged, tree, (before.commit,), edits.message, self._now())
-        return evolve(after, commit=commit, numbers=self._numbers_later(commit))
+        return evolve(after, commit=commit, numbers=self._numbers_later(commit)), edits.message
 
     def _advance(self, before: Snapshot, after: Snapshot) -> None:
         """Move the ref; raises `RefMoved` or `RefLocked` when our commit is not in the branch."""
         try:
-            compare_and_swap(self._repo, PLAN_REF, new=after.commit, old=before.commit, message="scriptorium")
+            compare_and_swap(
+                self._repo,
+                PLAN_REF,
+                new=after.commit,
+                old=before.commit,
+                message="scriptorium",
+                is_there=lambda: self._staged.is_written(after.commit),
+            )
         except RefMoved as error:
             # An update can fail after the ref moved, and another writer build on it before we look.
             landed = error.in_doubt and self._contains(error.tip, after.commit, before.commit)

@@ -5,18 +5,30 @@ What cannot be read is set aside as a `Problem` with its path, and stops nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
+from typing import Final, Protocol
 
 from attrs import field, frozen
 
 from scriptorium.plan._text import printable
 from scriptorium.plan.area import Area, Marker
-from scriptorium.plan.ids import AreaName, Oid, Slug, TicketId, ticket_number
-from scriptorium.plan.layout import ACTIVE, TicketState, ticket_path
+from scriptorium.plan.ids import AreaName, InvalidName, Oid, Slug, TicketId, ticket_number
+from scriptorium.plan.layout import ACTIVE, PENDING, TicketState, parse_entry_name, ticket_path
 from scriptorium.plan.queue_entry import QueueEntry
 from scriptorium.plan.spec import Spec
 from scriptorium.plan.ticket import Ticket
+
+SHOWN_PATHS: Final = 5
+"""How many files of one ticket are named in the problem of each: there may be ten thousand."""
+
+
+def said_of_copies(ticket: TicketId, paths: Sequence[str]) -> str:
+    """What is wrong with a ticket that is in several files."""
+    more = f" and {len(paths) - SHOWN_PATHS} more" if len(paths) > SHOWN_PATHS else ""
+    return f"ticket {ticket} is there {len(paths)} times: {', '.join(paths[:SHOWN_PATHS])}{more}"
 
 
 @frozen
@@ -27,10 +39,25 @@ class Problem:
     reason: str
     ticket: TicketId | None = None
 
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class Given(Protocol):
+    """The highest numbers that a plan's history has given out; 0 for none. Looked for when asked for."""
+
+    @property
+    def queue(self) -> int:
+        """Of queue entries."""
+
+    @property
+    def ticket(self) -> int:
+        """Of tickets."""
+
 
 @frozen
 class Numbers:
-    """The highest numbers that a plan's history has given out; 0 for none."""
+    """Numbers that are known already, as `Given`."""
 
     queue: int = 0
     ticket: int = 0
@@ -79,8 +106,18 @@ class Folder:
     names: Mapping[TicketId, tuple[str, ...]]
     problems: tuple[Problem, ...]
     doubled: frozenset[TicketId]
-    highest: int
-    kept: bool
+    _is_kept: Callable[[], bool]
+    _find_highest: Callable[[], int]
+
+    @cached_property
+    def kept(self) -> bool:
+        """Whether its `.gitkeep` is there."""
+        return self._is_kept()
+
+    @cached_property
+    def highest(self) -> int:
+        """The highest number in any name, a ticket's or not; 0 for none."""
+        return self._find_highest()
 
 
 @frozen(eq=False, repr=False)
@@ -122,11 +159,13 @@ class Snapshot:
     tree: Oid
     spec: Spec | None
     folders: Mapping[TicketState, Folder] = field(repr=False)
+    duplicates: Mapping[TicketId, tuple[str, ...]] = field(repr=False)
+    """The ids that several files claim, with the paths of all of them."""
     _areas: Areas = field(repr=False)
     _ticketed: Ticketed = field(repr=False)
     _queue: Queue = field(repr=False)
     _misplaced: tuple[Problem, ...] = field(repr=False)
-    _numbers: Callable[[], Numbers] = field(repr=False)
+    _numbers: Callable[[], Given] = field(repr=False)
 
     @property
     def areas(self) -> Mapping[AreaName, Area]:
@@ -153,45 +192,34 @@ class Snapshot:
         """The entry being landed."""
         return self._queue.active
 
-    @cached_property
-    def duplicates(self) -> Mapping[TicketId, tuple[str, ...]]:
-        """The ids that several files claim, with the paths of all of them."""
-        paths: dict[TicketId, tuple[str, ...]] = {}
-        folders = tuple(self.folders.values())
-        for position, folder in enumerate(folders):
-            twice = set(folder.doubled)
-            for other in folders[position + 1 :]:
-                twice |= folder.names.keys() & other.names.keys()
-            for ticket in twice - paths.keys():
-                paths[ticket] = tuple(name for f in folders for name in f.names.get(ticket, ()))
-        return paths
+    @property
+    def active_ticket(self) -> TicketId | None:
+        """The ticket of the entry that `active.md` names, whether that entry is there or not."""
+        return self._queue.active_ticket
 
     @cached_property
     def tickets(self) -> Mapping[TicketId, TicketFile]:
-        """Every ticket that can be read and is in exactly one place, by id, lowest first."""
-        found: dict[TicketId, TicketFile] = {}
-        for folder in self.folders.values():
-            found.update(folder.tickets)
-        for ticket in self.duplicates:
-            found.pop(ticket, None)
-        return dict(sorted(found.items(), key=lambda item: ticket_number(item[0])))
+        """Every ticket that can be read and is in exactly one place, by id, lowest first.
+
+        To ask for one costs nothing; to go through them all takes as long as there are tickets.
+        """
+        return _Tickets(tuple(self.folders.values()), self.duplicates)
 
     def find(self, ticket: TicketId) -> TicketFile | None:
-        """The ticket of that id, as in `tickets`, without gathering them all."""
-        if ticket in self.duplicates:
-            return None
-        files = (folder.tickets.get(ticket) for folder in self.folders.values())
-        return next((file for file in files if file is not None), None)
+        """The ticket of that id, as in `tickets`."""
+        return self.tickets.get(ticket)
 
     def in_state(self, state: TicketState) -> tuple[TicketFile, ...]:
         """The tickets in one state, lowest id first."""
-        files = (file for file in self.folders[state].tickets.values() if file.id not in self.duplicates)
-        return tuple(sorted(files, key=lambda file: ticket_number(file.id)))
+        files = self.folders[state].tickets
+        ids = sorted((ticket for ticket in files if ticket not in self.duplicates), key=ticket_number)
+        return tuple(files[ticket] for ticket in ids)
 
     def state_of(self, ticket: TicketId) -> TicketState | None:
         """Where a ticket is, readable or not; None when it is nowhere or in several places."""
-        states = [state for state, folder in self.folders.items() if ticket in folder.names]
-        return states[0] if len(states) == 1 and ticket not in self.duplicates else None
+        if ticket in self.duplicates:
+            return None
+        return next((state for state, folder in self.folders.items() if ticket in folder.names), None)
 
     def entry_of(self, ticket: TicketId) -> QueueEntry | None:
         """The queue entry of a ticket."""
@@ -199,10 +227,30 @@ class Snapshot:
 
     def queue_paths(self, ticket: TicketId) -> frozenset[str]:
         """The files in the queue that are about a ticket: what goes when its outcome is known."""
-        paths = {entry.path for entry in self.pending if entry.ticket == ticket}
-        if self._queue.active_ticket == ticket:
-            paths.add(ACTIVE)
-        return frozenset(paths)
+        paths = self.entry_paths(ticket)
+        return paths | {ACTIVE} if self._queue.active_ticket == ticket else paths
+
+    def entry_paths(self, ticket: TicketId) -> frozenset[str]:
+        """The files of a ticket that wait in the queue, readable or not."""
+        unread = self.unread_entries.get(ticket, frozenset())
+        return unread.union(entry.path for entry in self.pending if entry.ticket == ticket)
+
+    @cached_property
+    def unread_entries(self) -> Mapping[TicketId, frozenset[str]]:
+        """The files that wait in the queue under a ticket's name, and cannot be read as its one entry."""
+        found: dict[TicketId, set[str]] = {}
+        for path in (problem.path for problem in self._queue.problems):
+            folder, _, name = path.rpartition("/")
+            if folder == PENDING:
+                with suppress(InvalidName):
+                    ticket = parse_entry_name(name.removesuffix(".md"))[1]
+                    found.setdefault(ticket, set()).add(path)
+        return {ticket: frozenset(paths) for ticket, paths in found.items()}
+
+    def is_set_aside(self, ticket: TicketId) -> bool:
+        """Whether a file with the number of this ticket is there that cannot be read as the one ticket."""
+        numbered = re.compile(rf"tickets/[^/]+/{ticket}-")
+        return any(numbered.match(problem.path) for problem in self.problems)
 
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
@@ -211,11 +259,13 @@ class Snapshot:
         for folder in self.folders.values():
             found.extend(folder.problems)
         for ticket, paths in self.duplicates.items():
-            found.extend(
-                Problem(path, f"ticket {ticket} is there {len(paths)} times: {', '.join(paths)}", ticket)
-                for path in paths
-            )
+            reason = said_of_copies(ticket, paths)
+            found.extend(Problem(path, reason, ticket) for path in paths)
         return tuple(sorted(found, key=lambda problem: problem.path))
+
+    def problem_at(self, path: str) -> Problem | None:
+        """What keeps the file at `path` from being understood: a problem of its own, or of a folder above."""
+        return next((p for p in self.problems if p.path == path or path.startswith(f"{p.path}/")), None)
 
     @property
     def queue_high(self) -> int:
@@ -226,3 +276,29 @@ class Snapshot:
     def ticket_high(self) -> int:
         """The highest number of any ticket so far on this branch, deleted ones included."""
         return max(self._numbers().ticket, *(folder.highest for folder in self.folders.values()))
+
+
+@frozen(eq=False, repr=False)
+class _Tickets(Mapping[TicketId, TicketFile]):
+    """The tickets in some folders that can be read and are in exactly one place."""
+
+    _folders: tuple[Folder, ...]
+    _duplicates: Mapping[TicketId, tuple[str, ...]]
+
+    def __getitem__(self, ticket: TicketId) -> TicketFile:
+        if ticket not in self._duplicates:
+            for folder in self._folders:
+                if ticket in folder.tickets:
+                    return folder.tickets[ticket]
+        raise KeyError(ticket)
+
+    def __iter__(self) -> Iterator[TicketId]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @cached_property
+    def _ids(self) -> tuple[TicketId, ...]:
+        found = {ticket for folder in self._folders for ticket in folder.tickets}
+        return tuple(sorted(found.difference(self._duplicates), key=ticket_number))

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from scriptorium.plan.ids import Oid
-from scriptorium.plan.objects import GitObjects, ObjectMissing, TooLarge, TreeEntry, parse_tree
-from scriptorium.plan.pack import NewObject, ObjectKind, encode, write
+from scriptorium.plan.keeping import Keep
+from scriptorium.plan.objects import GitObjects, ObjectMissing, TooLarge
+from scriptorium.plan.pack import NewObject, ObjectKind, Pack, encode, write
 from scriptorium.plan.refs import fsync_enabled
+from scriptorium.plan.trees import Tree
 
 _PACKS: Final = Path("objects", "pack")
 
@@ -26,6 +28,9 @@ class StagedObjects:
         self._packs = git_dir / _PACKS
         self._stored = stored
         self._staged: dict[Oid, NewObject] = {}
+        self._trees: dict[Oid, Tree] = {}
+        self._written: tuple[Path, frozenset[Oid]] | None = None
+        self._keep: Keep | None = None
 
     def stage(self, kind: ObjectKind, data: bytes) -> Oid:
         """Take an object; it can be read at once."""
@@ -34,36 +39,65 @@ class StagedObjects:
         self._staged[oid] = new
         return oid
 
+    def stage_tree(self, tree: Tree) -> Oid:
+        """Take a tree; it can be read at once."""
+        oid = self.stage(ObjectKind.TREE, tree.raw)
+        self._trees[oid] = tree
+        return oid
+
     def discard(self) -> None:
         """Forget what is staged."""
-        self._staged = {}
+        self._staged, self._trees = {}, {}
 
     def write(self) -> None:
         """Write what is staged, and forget it; durable if `enable_fsync` said so. Raises `OSError`.
 
-        A crash, or an error, leaves objects that nothing refers to, or none.
+        However git keeps house meanwhile, it is there until `let_go`, which is for when a ref has it. A
+        crash, or an error, leaves objects that nothing refers to, or none.
         """
         pack = encode(self._staged.values())
         durable = fsync_enabled()
         try:
-            write(pack, self._packs, durable=durable)
+            self._put(pack, durable=durable)
         except FileNotFoundError:  # `git gc` may have removed the empty folder
             self._packs.mkdir(parents=True, exist_ok=True)
-            write(pack, self._packs, durable=durable)
-        self._staged = {}
+            self._put(pack, durable=durable)
+        self._written = (self._packs / f"{pack.name}.idx", frozenset(self._staged))
+        self._stored.remember(self._trees)
+        self.discard()
 
-    def raw_tree(self, oid: Oid) -> bytes:
-        """A tree as git stores it; raises `ObjectMissing`."""
+    def _put(self, pack: Pack, *, durable: bool) -> None:
+        self.let_go()
+        self._keep = Keep.of(self._packs / f"{pack.name}.keep")
+        try:
+            write(pack, self._packs, durable=durable)
+        except BaseException:
+            self.let_go()
+            raise
+
+    def let_go(self) -> None:
+        """Leave to git what was written: a ref has it, or none is to. Doing it twice is fine."""
+        keep, self._keep = self._keep, None
+        if keep is not None:
+            keep.let_go()
+
+    def is_written(self, oid: Oid) -> bool:
+        """Whether the repository has the object. Of what was written last, its pack is all that is looked at:
+        libgit2 would look through all the others first, and keep this one open."""
+        index, oids = self._written or (self._packs, frozenset())
+        return (oid in oids and index.exists()) or self._stored.has(oid)
+
+    def tree(self, oid: Oid, like: Tree | None = None) -> Tree:
+        """A tree, quicker to make when it is `like` one that is there; raises `ObjectMissing`."""
+        known = self._trees.get(oid)
+        if known is not None:
+            return known
         staged = self._staged.get(oid)
         if staged is None:
-            return self._stored.raw_tree(oid)
+            return self._stored.tree(oid, like)
         if staged.kind is not ObjectKind.TREE:
             raise ObjectMissing(f"{oid} is not a tree")
-        return staged.data
-
-    def tree(self, oid: Oid) -> tuple[TreeEntry, ...]:
-        """The entries of a tree; raises `ObjectMissing`."""
-        return tuple(parse_tree(self.raw_tree(oid)))
+        return Tree.parse(staged.data, like)
 
     def blob(self, oid: Oid, limit: int) -> bytes:
         """The content of a blob; raises `TooLarge` past `limit` bytes, and `ObjectMissing`."""

@@ -5,7 +5,10 @@ edited in place and notes are appended, so that nothing anyone wrote is lost.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
@@ -19,15 +22,24 @@ from scriptorium.plan._ticket_text import (
     TicketText,
     TicketUnreadable,
 )
-from scriptorium.plan.ids import AreaName, InvalidName, TicketId, parse_area_name, parse_ticket_id
-from scriptorium.plan.notes import ReopenNote, RunNote
+from scriptorium.plan.ids import AreaName, InvalidName, TicketId, counted, parse_area_name, parse_ticket_id
+from scriptorium.plan.spent import Spent
 
-__all__ = ["MAX_TICKET_BYTES", "Field", "Note", "Priority", "Ticket", "TicketUnreadable", "is_own_section"]
+__all__ = ["MAX_TICKET_BYTES", "Field", "Priority", "Ticket", "TicketUnreadable", "is_own_section"]
 
-Note = RunNote | ReopenNote
+if TYPE_CHECKING:
+    from scriptorium.plan.notes import Note, ReopenNote, RunNote
 
-_OWN_SECTION = re.compile(r"(Run|Reopened|Parked) ([1-9][0-9]{0,8})")
+MAX_WRITTEN_BYTES: Final = MAX_TICKET_BYTES // 2
+"""What others wrote of a ticket, at most: the other half is for what scriptorium appends, some hundred notes,
+so that a ticket which can be read is not made unreadable by being worked on."""
+
+_OWN_SECTION = re.compile(r"(Run|Reopened|Parked|Unparked) ([1-9][0-9]{0,8})")
 _LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+REMEMBERED_CHARACTERS: Final = 1 << 16
+"""A longer ticket is not kept only because it was read a moment ago."""
 
 
 class Priority(StrEnum):
@@ -58,9 +70,6 @@ class Ticket:
     priority: Priority = field(eq=False)
     branch: str | None = field(eq=False)
     worktree: str | None = field(eq=False)
-    goal: str = field(eq=False, repr=False)
-    acceptance: str = field(eq=False, repr=False)
-    notes: str = field(eq=False, repr=False)
     log: tuple[Note, ...] = field(eq=False, repr=False)
     _parsed: TicketText = field(eq=False, repr=False)
 
@@ -71,7 +80,14 @@ class Ticket:
         Raises:
             TicketUnreadable: no title, no area, a field that is wrong or there twice, a damaged note.
         """
+        # A transition makes a ticket, and what it committed is read at once.
+        return _recently_read(text) if len(text) <= REMEMBERED_CHARACTERS else cls._read(text)
+
+    @classmethod
+    def _read(cls, text: str) -> Ticket:
         parsed = TicketText.parse(text)
+        if len(text) > MAX_WRITTEN_BYTES // 4 and _written_bytes(parsed) > MAX_WRITTEN_BYTES:
+            raise TicketUnreadable(f"it is too long: {MAX_WRITTEN_BYTES} bytes without scriptorium's notes")
         values = parsed.values
         if Field.AREA not in values:
             raise TicketUnreadable("the field **Area:** is missing")
@@ -88,12 +104,24 @@ class Ticket:
             priority=parse_priority(values.get(Field.PRIORITY, "")),
             branch=values.get(Field.BRANCH) or None,
             worktree=values.get(Field.WORKTREE) or None,
-            goal=parsed.section(GOAL) or "",
-            acceptance=parsed.section(ACCEPTANCE) or "",
-            notes=parsed.section(NOTES) or "",
             log=_notes_of(parsed),
             parsed=parsed,
         )
+
+    @property
+    def goal(self) -> str:
+        """What is to be done; empty when the section is missing."""
+        return self._parsed.section(GOAL) or ""
+
+    @property
+    def acceptance(self) -> str:
+        """When it is done; empty when the section is missing."""
+        return self._parsed.section(ACCEPTANCE) or ""
+
+    @property
+    def notes(self) -> str:
+        """What else the Manager wrote; empty when the section is missing."""
+        return self._parsed.section(NOTES) or ""
 
     def render(self) -> str:
         """The exact text."""
@@ -102,19 +130,22 @@ class Ticket:
     @property
     def runs(self) -> tuple[RunNote, ...]:
         """Every run of an agent on this ticket, oldest first."""
-        return tuple(note for note in self.log if isinstance(note, RunNote))
+        return tuple(note for note in self.log if note.kind == "run")
 
     @property
     def reopens(self) -> tuple[ReopenNote, ...]:
         """Every time that work came back or the ticket was parked, oldest first."""
-        return tuple(note for note in self.log if isinstance(note, ReopenNote))
+        return tuple(note for note in self.log if note.kind == "reopen")
 
     @property
     def reopen_count(self) -> int:
-        """How often the ticket was reopened since it was last parked: unparking gives it a new start."""
+        """How many reopens count against `maxReopens`: those since the ticket was last parked or unparked."""
         count = 0
-        for note in self.reopens:
-            count = 0 if note.parked else count + 1
+        for note in self.log:
+            if note.kind == "unpark" or (note.kind == "reopen" and note.parked):
+                count = 0
+            elif note.kind == "reopen":
+                count += 1
         return count
 
     @property
@@ -122,12 +153,19 @@ class Ticket:
         """How many runs count against `maxAttempts`: those since the ticket last came back."""
         count = 0
         for note in self.log:
-            match note:
-                case ReopenNote():
-                    count = 0
-                case RunNote():
-                    count += note.counted
+            count = count + note.counted if note.kind == "run" else 0
         return count
+
+    @property
+    def spent(self) -> Spent:
+        """What its agents have used since a person last unparked it, or ever."""
+        runs: list[RunNote] = []
+        for note in self.log:
+            if note.kind == "unpark":
+                runs.clear()
+            elif note.kind == "run":
+                runs.append(note)
+        return Spent.of(runs)
 
     def with_field(self, name: Field, value: str | None) -> Ticket:
         """The ticket with the field set to `value`, or without it (None; the area cannot go).
@@ -141,15 +179,32 @@ class Ticket:
 
     def with_run(self, note: RunNote) -> Ticket:
         """The ticket with `note` appended, numbered one past the highest run there."""
-        return self._with_note(note.numbered(1 + max((run.number for run in self.runs), default=0)))
+        return self._with_note(note.numbered(_next(run.number for run in self.runs)))
 
     def with_reopen(self, note: ReopenNote) -> Ticket:
         """The ticket with `note` appended, numbered one past the highest of its kind there."""
         of_kind = (reopen.number for reopen in self.reopens if reopen.parked == note.parked)
-        return self._with_note(note.numbered(1 + max(of_kind, default=0)))
+        return self._with_note(note.numbered(_next(of_kind)))
+
+    def with_unpark(self) -> Ticket:
+        """The ticket with a note, numbered as the others are, that its tries start anew."""
+        from scriptorium.plan.notes import UnparkNote  # noqa: PLC0415 - as in _note
+
+        unparked = (note.number for note in self.log if note.kind == "unpark")
+        return self._with_note(UnparkNote(number=_next(unparked)))
 
     def _with_note(self, note: Note) -> Ticket:
         return Ticket.parse(self._parsed.with_section(note.render()))
+
+
+def _next(numbers: Iterable[int]) -> int:
+    """One past the highest of them that counts: past the last number of all, no section would be read."""
+    return 1 + max(map(counted, numbers), default=0)
+
+
+@lru_cache(maxsize=16)
+def _recently_read(text: str) -> Ticket:
+    return Ticket._read(text)
 
 
 def is_own_section(title: str) -> bool:
@@ -180,12 +235,28 @@ def _notes_of(parsed: TicketText) -> tuple[Note, ...]:
         match = _OWN_SECTION.fullmatch(heading.title) if heading.level == 2 else None
         if match is None:
             continue
-        record = parse_record(parsed.outline.body(position))
         try:
-            if match[1] == "Run":
-                notes.append(RunNote.parse(int(match[2]), record))
-            else:
-                notes.append(ReopenNote.parse(int(match[2]), record, parked=match[1] == "Parked"))
+            notes.append(_note(match[1], int(match[2]), parsed.outline.body(position)))
         except RecordUnreadable as error:
             raise TicketUnreadable(f'the section "## {heading.title}" cannot be read: {error}') from error
     return tuple(notes)
+
+
+def _written_bytes(parsed: TicketText) -> int:
+    """How much others wrote: scriptorium's notes and, before them, fields and blank lines aside."""
+    own = (heading.line for heading in parsed.outline.headings if is_own_section(heading.title))
+    fields = set(parsed.places.values())
+    lines = enumerate(parsed.outline.lines[: next(own, None)])
+    return sum(len(line.encode()) for number, line in lines if number not in fields and line.strip())
+
+
+def _note(kind: str, number: int, lines: tuple[str, ...]) -> Note:
+    # With the first note there is: `status` reads every ticket, and is quick where most are still new.
+    from scriptorium.plan.notes import ReopenNote, RunNote, UnparkNote  # noqa: PLC0415
+
+    if kind == "Unparked":
+        return UnparkNote(number=number)
+    record = parse_record(lines)
+    if kind == "Run":
+        return RunNote.parse(number, record)
+    return ReopenNote.parse(number, record, parked=kind == "Parked")

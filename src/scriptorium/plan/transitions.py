@@ -8,7 +8,15 @@ from __future__ import annotations
 from typing import Protocol
 
 from scriptorium.plan._conditions import PreconditionFailed
-from scriptorium.plan._planning import CreateTickets, ParkArea, ParkSpec, UpdateAreas, UpdateSpec
+from scriptorium.plan._planning import (
+    CreateTickets,
+    ParkArea,
+    ParkSpec,
+    UnparkArea,
+    UnparkSpec,
+    UpdateAreas,
+    UpdateSpec,
+)
 from scriptorium.plan._work import (
     AssignTicket,
     CompleteTicket,
@@ -17,6 +25,7 @@ from scriptorium.plan._work import (
     RecordRun,
     ReopenTicket,
     StartLanding,
+    UnparkTicket,
 )
 from scriptorium.plan.edits import Edits
 from scriptorium.plan.snapshot import Snapshot
@@ -34,6 +43,9 @@ __all__ = [
     "ReopenTicket",
     "StartLanding",
     "Transition",
+    "UnparkArea",
+    "UnparkSpec",
+    "UnparkTicket",
     "UpdateAreas",
     "UpdateSpec",
 ]

@@ -1,0 +1,65 @@
+"""One attempt of a coding agent that is under way, and the session that its CLI can go on with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+from attrs import define, field
+
+from scriptorium.actors.attempts import Ending
+from scriptorium.actors.world import AgentJob
+from scriptorium.code.capture import Captured
+from scriptorium.code.worktrees import Prepared
+from scriptorium.harness.events import Usage
+from scriptorium.harness.interface import AgentOutcome
+from scriptorium.harness.reading import session_of
+from scriptorium.plan.notes import RunNote
+from scriptorium.plan.ticket import Ticket
+
+
+@define
+class Attempt:
+    """The run: its job, its worktree, and the submission that was accepted from it, if any."""
+
+    job: AgentJob
+    prepared: Prepared
+    started: str
+    began: float
+    accepted: Captured | None = None
+    submitted: trio.Event = field(factory=trio.Event)
+    stop: trio.Event = field(factory=trio.Event)
+
+
+@define
+class Session:
+    """What a CLI has of one conversation: its name, to resume it by, and what it has used so far."""
+
+    harness: str
+    name: str | None = None
+    _usage: Usage = field(factory=Usage)
+
+    def find(self, ticket: Ticket, number: int, log: Path) -> None:
+        """Before attempt `number`, which logs to `log`: take up a run that was cut short.
+
+        By a stop, which is in the ticket, or by a kill, which left a log alone. Reads a file; does nothing
+        when there is a session.
+        """
+        if self.name is not None or number == 1:
+            return
+        last = ticket.log[-1] if ticket.log else None
+        recorded = max((note.attempt for note in ticket.runs), default=0)
+        if isinstance(last, RunNote) and last.outcome == Ending.STOPPED.value:
+            self._usage = Usage(last.tokens_in, last.tokens_out)
+        elif recorded == number - 1:
+            return
+        self.name = session_of(log.with_name(f"{number - 1}.jsonl"), self.harness)
+
+    def follow(self, job: AgentJob, outcome: AgentOutcome, ending: Ending) -> Usage:
+        """Remember what to resume after a run; returns what this run used, earlier ones not counted."""
+        if ending is Ending.INFRASTRUCTURE_FAULT:
+            return outcome.usage  # it has not begun: the session is as it was
+        resumed = job.resume is not None and job.resume == outcome.session
+        used = outcome.usage.since(self._usage) if resumed else outcome.usage
+        self.name, self._usage = outcome.session, outcome.usage
+        return used

@@ -1,0 +1,97 @@
+"""Taking a submission from a worktree into the merge queue, and what a later look finds beyond it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from scriptorium.actors.attempt import Attempt
+from scriptorium.actors.events import Submitted
+from scriptorium.actors.together import together
+from scriptorium.actors.world import World
+from scriptorium.code.capture import (
+    Captured,
+    SubmissionRefused,
+    Work,
+    advance_branch,
+    capture,
+    follow_branch,
+    snapshot_work,
+)
+from scriptorium.code.pins import pin_submitted, pin_work
+from scriptorium.code.repository import OpenProject, opened
+from scriptorium.code.wholeness import again_if_vanished
+from scriptorium.plan.ids import Oid, TicketId
+from scriptorium.plan.repository import PlanBusy
+from scriptorium.plan.transitions import Enqueue, PreconditionFailed
+from scriptorium.server import SubmitAnswer
+
+
+async def submit(world: World, ticket: TicketId, attempt: Attempt, summary: str) -> SubmitAnswer:
+    """Accept what the worktree holds, or say what the agent has to mend.
+
+    Pinned first, then the branch, then the queue entry: a crash before the entry leaves an attempt
+    without a submission, whose work is pinned; after it, a submission that the queue takes up.
+    """
+    try:
+        tip = (await world.look()).tip
+        captured = await world.offload(partial(_capture, world, ticket, attempt, tip))
+        if captured is not attempt.accepted:
+            await _enqueue(world, ticket, attempt, captured, summary)
+    except (SubmissionRefused, PreconditionFailed) as refused:
+        return SubmitAnswer(accepted=False, message=f"Not submitted: {refused}")
+    except PlanBusy as busy:
+        return SubmitAnswer(accepted=False, message=f"Not submitted: {busy}. Call submit_pr again.")
+    return SubmitAnswer(
+        accepted=True,
+        message=(
+            f"Submitted ticket {ticket} at {captured.commit[:10]}. The checks run after you have "
+            "ended; if something is wrong, the ticket comes back with the reason. "
+            "You are finished: end now."
+        ),
+    )
+
+
+def pin_rest(world: World, ticket: TicketId, attempt: Attempt, tip: Oid | None) -> tuple[str, ...]:
+    """Pin what the worktree holds beyond the submission; names the files that were not submitted."""
+    rest = again_if_vanished(partial(_keep_rest, world, ticket, attempt, tip))
+    return rest.files if rest is not None and attempt.accepted is not None else ()
+
+
+def _capture(world: World, ticket: TicketId, attempt: Attempt, tip: Oid | None) -> Captured:
+    """What the worktree holds, pinned and on the ticket's branch; or the submission that it is again."""
+    if tip is None:
+        raise SubmissionRefused(f"the base branch {world.branch} has no commit any more")
+    project = opened(world.project)
+    captured = again_if_vanished(partial(_take, project, ticket, attempt, tip))
+    if captured is not attempt.accepted:
+        advance_branch(project, ticket, captured.commit)
+    return captured
+
+
+def _take(project: OpenProject, ticket: TicketId, attempt: Attempt, tip: Oid) -> Captured:
+    captured = capture(project, attempt.prepared.path, ticket, tip)
+    if attempt.accepted is not None and captured.tree == attempt.accepted.tree:
+        return attempt.accepted
+    pin_submitted(project.repo, ticket, captured.commit)
+    return captured
+
+
+async def _enqueue(
+    world: World, ticket: TicketId, attempt: Attempt, captured: Captured, summary: str
+) -> None:
+    transition = Enqueue(ticket, attempt.prepared.branch, captured.commit, summary)
+    follow = partial(follow_branch, world.project, ticket, captured.commit)
+    await together(partial(world.offload, follow), partial(world.plan.commit, transition))
+    attempt.accepted = captured
+    attempt.submitted.set()
+    world.events.publish(Submitted(ticket, captured.commit))
+
+
+def _keep_rest(world: World, ticket: TicketId, attempt: Attempt, tip: Oid | None) -> Work | None:
+    project = opened(world.project)
+    late = attempt.accepted is not None
+    rest = snapshot_work(project, attempt.prepared.path, ticket, base=tip, late=late)
+    if rest is None or (attempt.accepted is not None and rest.tree == attempt.accepted.tree):
+        return None
+    pin_work(project.repo, ticket, rest.commit)
+    return rest

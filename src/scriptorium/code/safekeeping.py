@@ -1,0 +1,116 @@
+"""Sees to it that a commit which is about to get a ref is there, whole, when the ref is.
+
+Objects that no ref has are git's to delete: at once, when somebody runs `git gc --prune=now`, and also when
+the ref came while git was at it. So they are put into a pack that git leaves alone until the ref has them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import pygit2
+from pygit2.enums import FileMode, ObjectType
+
+from scriptorium.code.repository import common_dir
+from scriptorium.code.wholeness import ObjectsVanished, missing_object
+from scriptorium.plan.ids import Oid
+from scriptorium.plan.keeping import Keep
+from scriptorium.plan.pack import NewObject, ObjectKind, encode, write
+from scriptorium.plan.refs import compare_and_swap, fsync_enabled
+
+_KINDS: Final = {
+    ObjectType.COMMIT: ObjectKind.COMMIT,
+    ObjectType.TREE: ObjectKind.TREE,
+    ObjectType.BLOB: ObjectKind.BLOB,
+}
+
+LARGE_BYTES: Final = 16 * 1024 * 1024
+"""A file that is larger is only seen to be there: writing it once more takes as long as the rest together."""
+
+
+def give_ref(
+    repo: pygit2.Repository,
+    name: str,
+    *,
+    new: Oid,
+    old: Oid | None,
+    known: Iterable[Oid | None],
+    message: str = "",
+) -> None:
+    """Move the ref `name` from `old` to the commit `new`, as `compare_and_swap` does, with all that it has.
+
+    `known` are commits that have refs: they and all before them need no care.
+
+    Raises:
+        ObjectsVanished: git has deleted something of it. The ref is as it was; make the commit again.
+        RefError: as `compare_and_swap` does.
+        OSError: it could not be written.
+    """
+    try:
+        objects = _objects(repo, new, [old, *known])
+    except (KeyError, pygit2.GitError) as error:
+        raise ObjectsVanished(name, new, missing_object(common_dir(Path(repo.path)), new) or new) from error
+    with _kept(repo, objects):
+        compare_and_swap(repo, name, new=new, old=old, message=message)
+
+
+@contextlib.contextmanager
+def _kept(repo: pygit2.Repository, objects: list[NewObject]) -> Iterator[None]:
+    if not objects:
+        yield
+        return
+    pack = encode(objects)
+    folder = common_dir(Path(repo.path)) / "objects" / "pack"
+    folder.mkdir(exist_ok=True)
+    keep = Keep.of(folder / f"{pack.name}.keep")
+    try:
+        write(pack, folder, durable=fsync_enabled())
+        yield
+    finally:
+        keep.let_go()
+
+
+def _objects(repo: pygit2.Repository, commit: Oid, known: Iterable[Oid | None]) -> list[NewObject]:
+    """What `commit` and those before it, but for the known ones, have that their parents do not."""
+    if not isinstance(repo.get(commit), pygit2.Commit):
+        return []  # whoever moves the ref has the words for it
+    walker = repo.walk(commit)
+    for tip in known:
+        if tip is not None and tip in repo:
+            walker.hide(tip)
+    found: dict[pygit2.Oid, ObjectType] = {}
+    for one in walker:
+        found[one.id] = ObjectType.COMMIT
+        _add_tree(repo, one.tree_id, [parent.tree_id for parent in one.parents], found)
+    objects: list[NewObject] = []
+    for oid, kind in found.items():
+        if repo.odb.read_header(oid)[1] <= LARGE_BYTES:
+            objects.append(NewObject(_KINDS[kind], repo.odb.read(oid)[1]))
+    return objects
+
+
+def _add_tree(
+    repo: pygit2.Repository,
+    tree: pygit2.Oid,
+    before: Sequence[pygit2.Oid],
+    found: dict[pygit2.Oid, ObjectType],
+) -> None:
+    """Add a tree with what is in it and not, at the same place, in one of the trees `before`."""
+    waiting = [(tree, list(before))]
+    while waiting:
+        oid, others = waiting.pop()
+        if oid in others or oid in found:
+            continue
+        found[oid] = ObjectType.TREE
+        siblings = [repo[other].peel(pygit2.Tree) for other in others]
+        for entry in repo[oid].peel(pygit2.Tree):
+            name = entry.name or ""
+            same = [sibling[name] for sibling in siblings if name in sibling]
+            if entry.filemode == FileMode.TREE:
+                folders = [other.id for other in same if other.filemode == FileMode.TREE]
+                waiting.append((entry.id, folders))
+            elif entry.filemode != FileMode.COMMIT and all(other.id != entry.id for other in same):
+                found[entry.id] = ObjectType.BLOB
