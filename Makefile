@@ -112,7 +112,7 @@ test: $(VENV)/.dev
 system-test: $(VENV)/.dev
 	SCRIPTORIUM_SUITE=system $(PY) -m pytest tests/system $(ARGS)
 
-# Each test has as long as the whole: what would hang stops at its own limit.
+# A test takes hours here, so the limit for one that hangs is a day.
 soak: $(VENV)/.dev
 	SCRIPTORIUM_SOAK=1 $(PY) -m pytest tests/system -o timeout=86400 $(ARGS)
 

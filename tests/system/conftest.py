@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from .places import Place, make_place
+from .seccomp import Unavailable
+from .syscalls import watch
 
 MakePlace = Callable[..., Place]
 
@@ -25,3 +27,12 @@ def make(tmp_path: Path) -> Iterator[MakePlace]:
     yield one
     left = [line for place in made for line in place.clear_away()]
     assert not left, f"the test left running: {left}"
+
+
+@pytest.fixture(scope="session")
+def syscalls(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skips what stops a process at its system calls, where that is not allowed."""
+    try:
+        watch(lambda: "", tmp_path_factory.mktemp("watched"))
+    except Unavailable as reason:
+        pytest.skip(f"system calls cannot be watched here: {reason}")

@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from scriptorium.plan.drafts import validate_drafts
 from scriptorium.plan.ids import AreaName
@@ -19,8 +19,9 @@ from scriptorium.plan.init import initialize
 from scriptorium.plan.repository import PlanRepository
 from scriptorium.plan.transitions import CreateTickets, UpdateAreas, UpdateSpec
 
+from .gates import Gates
 from .service import COMMAND, Service, clean_environment, marked
-from .waiting import LOOK_AGAIN_SECONDS, PATIENCE_SECONDS, until
+from .waiting import LOOK_AGAIN_SECONDS, PATIENCE_SECONDS, T, until, until_rung
 
 AGENTS = Path(__file__).resolve().parent.parent / "agents"
 SPEC = "# A spec\n\nBuild the parts.\n"
@@ -65,6 +66,7 @@ class Place:
     root: Path
     aside: Path
     services: list[Service] = field(factory=list)
+    gates: Gates = field(default=Factory(lambda self: Gates(self.aside), takes_self=True))
 
     # ---- the user's side
 
@@ -138,11 +140,18 @@ class Place:
             found = self.events(event, name)
             return found if len(found) >= times else []
 
-        return until(told, lambda: f"{event} of {name}: {self.events()}\n{self.services[-1].log}")[-1]
+        return self._until_rung(told, f"{event} of {name}")[-1]
 
     def await_file(self, name: str) -> Path:
-        """Wait until a file aside is there."""
-        return self.await_path(self.aside / name)
+        """Wait until a file aside is there, made by an agent or a check, which ring then."""
+        self._until_rung(lambda: self._running() and (self.aside / name).exists(), name)
+        return self.aside / name
+
+    def _until_rung(self, condition: Callable[[], T], what: str) -> T:
+        service = self.services[-1]
+        return until_rung(
+            self.aside / "bell", service.pid, condition, lambda: f"{what}: {self.events()}\n{service.log}"
+        )
 
     def await_landing(self, slug: str) -> None:
         """Wait until the files of this landing begin to move: its ref is there before."""
@@ -176,11 +185,11 @@ class Place:
 
     def let_go(self, gate: str) -> None:
         """Let whoever is, or will be, held at this gate go on."""
-        (self.aside / f"{gate}.go").touch()
+        self.gates.open(f"{gate}.gate")
 
     def hold_check(self, subject: str) -> None:
         """Hold the gated check of this ticket id, or `base`, when it comes."""
-        (self.aside / f"{subject}.hold").touch()
+        self.gates.close(f"{subject}.hold")
 
     def await_checking(self, subject: str) -> None:
         """Wait until the check of this subject is held."""
@@ -188,7 +197,7 @@ class Place:
 
     def let_check(self, subject: str) -> None:
         """Let the check of this subject go on."""
-        (self.aside / f"{subject}.hold").unlink()
+        self.gates.open(f"{subject}.hold")
 
     def clear_away(self) -> list[str]:
         """End what a failed test left; says what there was."""
@@ -200,6 +209,7 @@ class Place:
         for pid, command in marked(self.root).items():
             left.append(command)
             os.kill(pid, signal.SIGKILL)
+        self.gates.open_all()
         return left
 
 
@@ -231,12 +241,16 @@ def make_place(
     place.root.mkdir(parents=True)
     place.aside.mkdir()
     areas = {area: f"# {area}\n\nThe parts of {area}.\n" for area in works}
+    all_acts = {work.slug: work.acts for found in works.values() for work in found} | dict(acts or {})
     script = {
         "areas": areas,
         "tickets": {area: {work.slug: work.draft for work in found} for area, found in works.items()},
-        "acts": {work.slug: work.acts for found in works.values() for work in found} | dict(acts or {}),
+        "acts": all_acts,
     }
     (place.aside / "script.json").write_text(json.dumps(script))
+    for step in (step for act in all_acts.values() for steps in act for step in steps):
+        if step[0] == "hold":
+            place.gates.close(f"{step[1]}.gate")
     place.git("init", "-q", "-b", "main")
     place.commit(
         {

@@ -144,7 +144,10 @@ def test_what_is_stuck_and_what_waits_for_it_is_said(make: MakePlace) -> None:
         config={"agents": {"coding": {"maxAttempts": 1}}, "tickets": {"maxReopens": 0}},
     )
     service = place.finish(code=1)
-    assert service.leftovers == ["0001 stuck: never", "0002 waits for 0001 (stuck): waits"]
+    assert service.leftovers == [
+        "0001 stuck: never (to try again: scriptorium unpark 0001)",
+        "0002 waits for 0001 (stuck): waits",
+    ]
     assert len(place.events("start", "never")) == 1
     assert "Stuck: 1" in place.scriptorium("status").stdout.splitlines()
 

@@ -119,10 +119,7 @@ def test_killed_and_started_again_it_finishes_the_same_work(
         if moment is not _landed:
             assert orphans, "there was nothing to be orphaned"
         assert_sound(place, over=False)
-        for held in place.aside.glob("*.hold"):
-            held.unlink()
-        for gate in ("a1", "b1"):
-            place.let_go(gate)
+        place.gates.open_all()
 
         second = place.finish()
 

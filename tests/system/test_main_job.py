@@ -102,7 +102,9 @@ def test_every_ticket_ends_done_or_stuck_and_the_exit_says_so(place: Place, serv
     expected |= dict.fromkeys(STUCK, "stuck")
     assert tickets(place) == expected, service.log
     number = ids(place)
-    assert sorted(service.leftovers) == sorted(f"{number[slug]} stuck: {slug}" for slug in STUCK)
+    assert sorted(service.leftovers) == sorted(
+        f"{number[slug]} stuck: {slug} (to try again: scriptorium unpark {number[slug]})" for slug in STUCK
+    )
     assert service.process.returncode == 1
 
 

@@ -1,93 +1,89 @@
-"""Killed at any step of a transition, the plan is as before or as after; nothing in between, nothing lost."""
+"""Killed at any step of any transition, the plan is as before or as after, and nothing is lost."""
 
 from __future__ import annotations
 
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from scriptorium.plan.audit import Severity, audit_history
-from scriptorium.plan.ids import Oid, TicketId
-from scriptorium.plan.layout import TicketState
-from scriptorium.plan.reading import PlanReader
-from scriptorium.plan.refs import PLAN_REF
-from scriptorium.plan.repository import PlanRepository
-from scriptorium.plan.transitions import CompleteTicket, PreconditionFailed
-from tests.plan.plans import OID_B, Plan
-
-ONE = TicketId("0001")
-COMPLETE_ONCE = f"""\
-import sys
-from pathlib import Path
+from scriptorium.code.locks import remove_stale_locks
+from scriptorium.code.repository import discover
+from scriptorium.plan.ids import Oid
+from scriptorium.plan.init import PlanExists
+from scriptorium.plan.message import Kind
 from scriptorium.plan.refs import enable_fsync
-enable_fsync()
-from scriptorium.plan.repository import PlanRepository
-from scriptorium.plan.transitions import CompleteTicket
-PlanRepository(Path(sys.argv[1])).commit(CompleteTicket("0001", "{OID_B}"))
-"""
+from scriptorium.plan.transitions import PreconditionFailed
+
+from .aftermath import assert_packs_are_tidy, assert_plan_is_sound, left_over, noting, plan_tip
+from .kinds import PREPARE, Case, make_case
+from .soak import chance, seeds
+from .syscalls import Run, kill_at, watch
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("syscalls")]
 
 
-CALLS = ("rename", "link", "fsync", "write")
-"""The system calls after which something of a commit may last."""
-
-
-def killed_at(call: str, step: int, git_dir: Path) -> bool:
-    """Complete the ticket in a process that is killed at its `step`th such system call; was it?"""
-    inject = f"inject={call}:signal=KILL:when={step}"
-    tracer = ["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject]
-    done = subprocess.run(
-        [*tracer, sys.executable, "-B", "-c", COMPLETE_ONCE, str(git_dir)], capture_output=True, check=False
-    )
-    assert done.returncode in {0, -signal.SIGKILL, 128 + signal.SIGKILL}, done.stderr
-    return done.returncode != 0
+def test_each_kind_of_transition_is_among_those_that_are_killed() -> None:
+    assert set(PREPARE) == set(Kind) - {Kind.INITIALIZE}
 
 
 @pytest.mark.req("V1-34")
-@pytest.mark.skipif(shutil.which("strace") is None, reason="killing at a system call takes strace")
-def test_killed_at_every_durable_step(tmp_path: Path) -> None:
-    plan = Plan(tmp_path / "project")
-    plan.with_ticket()
-    plan.assign(ONE)
-    before = plan.enqueue(ONE)
-    outcomes: list[TicketState | None] = []
-    for call in CALLS:
-        for step in range(1, 100):
-            copy = tmp_path / f"{call}-{step}"
-            shutil.copytree(plan.root, copy)
-            was_killed = killed_at(call, step, copy / ".git")
-            outcomes.append(look_after(copy, before.commit))
-            finish(copy / ".git")
-            if not was_killed:
-                break
-        assert outcomes[-1] is TicketState.DONE
-    assert outcomes[0] is TicketState.IN_PROGRESS
-    assert len(outcomes) > 10
+@pytest.mark.parametrize("kind", Kind)
+def test_killed_at_each_durable_step(kind: Kind, tmp_path: Path) -> None:
+    for seed in seeds(soak=20):
+        with noting("the seed is", seed):
+            drawn = chance(seed)
+            kill_at_each_call(make_case(kind, tmp_path / str(seed), drawn), tmp_path / "copy", drawn)
 
 
-def look_after(copy: Path, before: Oid) -> TicketState | None:
-    """The state of the ticket in a plan that a kill left, which must be as before or as after."""
-    snapshot = PlanReader(copy / ".git").read()
-    state = snapshot.state_of(ONE)
-    assert snapshot.problems == ()
-    assert (snapshot.commit == before) == (state is TicketState.IN_PROGRESS)
-    assert (snapshot.pending == ()) == (state is TicketState.DONE)
-    assert [f for f in audit_history(copy / ".git") if f.severity is Severity.ERROR] == []
-    argv = ["git", "-C", str(copy), "fsck", "--strict"]
-    fsck = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert (fsck.returncode, "error" in fsck.stderr) == (0, False)
-    (copy / ".git" / f"{PLAN_REF}.lock").unlink(missing_ok=True)
-    return state
+def kill_at_each_call(case: Case, copy: Path, drawn: Random | None) -> None:
+    """Kill before each call; with `drawn`, the process that comes after it too."""
+    before = plan_tip(case.root / ".git")
+    outcomes: list[Oid | None] = []
+    after: Oid | None = None
+    was_killed = True
+    while was_killed:
+        shutil.copytree(case.root, copy)
+        run = commit(case, copy, len(outcomes) + 1)
+        with noting("killed before", *run.calls[-1:]):
+            outcomes.append(plan_tip(copy / ".git"))
+            if drawn is not None:
+                remove_stale_locks(discover(copy), None)
+                commit(case, copy, drawn.randrange(1, 1 + len(run.calls)))
+            after = start_again(case, copy)
+        shutil.rmtree(copy)
+        was_killed = run.said is None
+    assert after not in {None, before}
+    changed = outcomes.index(after)
+    assert 0 < changed < len(outcomes) - 1
+    assert outcomes == [before] * changed + [after] * (len(outcomes) - changed)
 
 
-def finish(git_dir: Path) -> None:
-    """What the next start does: the same transition again, which is done, or is found done."""
-    repository = PlanRepository(git_dir)
+def commit(case: Case, folder: Path, number: int) -> Run:
+    """Make the transition in a process that is killed before its call of that number."""
+
+    def work() -> str:
+        enable_fsync()
+        return attempt(case, folder)
+
+    return watch(work, folder, kill_at(number))
+
+
+def attempt(case: Case, folder: Path) -> str:
+    """Make the transition, or find it made."""
     try:
-        repository.commit(CompleteTicket(ONE, OID_B))
-    except PreconditionFailed as failed:
-        assert "is done" in failed.reason
-    assert repository.read().state_of(ONE) is TicketState.DONE
+        return case.begin(folder / ".git")()
+    except (PreconditionFailed, PlanExists):
+        return ""
+
+
+def start_again(case: Case, folder: Path) -> Oid | None:
+    """What the next start does: the same transition again, which is done, or is found done."""
+    git_dir = folder / ".git"
+    remove_stale_locks(discover(folder), None)
+    assert [name for name in left_over(git_dir) if name.endswith(".lock")] == []
+    attempt(case, folder)
+    assert_plan_is_sound(git_dir, case.known)
+    assert_packs_are_tidy(git_dir)
+    return plan_tip(git_dir)

@@ -1,0 +1,1 @@
+"""Benchmarks of the plan branch: what is measured, against whom, and the table."""
