@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -198,6 +199,29 @@ async def test_tickets_that_are_refused_are_asked_for_again_with_the_reasons_and
     assert stage.snapshot.tickets == {}
     await stage.run()
     assert stage.agents.jobs == []
+
+
+async def test_a_ticket_that_is_no_plain_file_is_asked_for_again(
+    stage: Stage, autojump_clock: MockClock
+) -> None:
+    stage.plan.areas(CORE)
+    secret = stage.root / "secret"
+    secret.write_text("# Secret\n")
+
+    async def odd(job: AgentJob) -> AgentOutcome:
+        await leaves({"tickets/open/good.md": drafts("good")["good"]})(job)
+        (job.cwd / "tickets/open/link.md").symlink_to(secret)
+        os.mkfifo(job.cwd / "tickets/open/pipe.md")
+        with (job.cwd / "tickets/open/huge.md").open("wb") as file:
+            file.truncate(1 << 40)
+        return ended()
+
+    stage.cast.managers["core"] = [odd, leaves({"tickets/open/two.md": drafts("two")["two"]})]
+    await stage.run()
+    _first, again = prompts(stage, Role.MANAGER)
+    for name in ("link", "pipe", "huge"):
+        assert f"- tickets/open/{name}.md: not a plain file of a readable size" in again
+    assert stage.states() == {"two": "done"}
 
 
 @pytest.mark.req("V1-15", "V1-11")

@@ -61,7 +61,7 @@ async def test_a_file_replaced_twice_that_looks_as_it_did_is_noticed(
     """Within a tick of the file system's clock, and with the inode number given out again at once."""
     file = tmp_path / "ref"
     file.write_text("one")
-    found = os.stat(file)
+    found = file.stat()
     seen: list[str] = []
 
     async def changed() -> bool:

@@ -316,6 +316,7 @@ def test_the_plan_is_what_the_model_says() -> None:
             stateful_step_count=STEPS_OF_AN_EXAMPLE,
             derandomize=not SOAKING,
             database=None,
+            print_blob=True,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

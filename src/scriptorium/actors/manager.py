@@ -99,6 +99,9 @@ class Manager(Reconciler):
             self.world.events.publish(Trouble(f"manager of {area.name}: discarded, {changed}"))
 
     async def _commit(self, snapshot: Snapshot, area: Area, attempt: PlannerAttempt) -> None:
+        unreadable = _unreadable(attempt.returned)
+        if unreadable:
+            raise DraftsRefused(unreadable)
         drafts = validate_drafts(area.name, new_ticket_files(attempt.returned), snapshot)
         floor = await self.world.offload(partial(_highest_id, self.world))
         after = await self.world.plan.commit(CreateTickets(area.name, area.oid, drafts, floor))
@@ -132,6 +135,15 @@ def new_ticket_files(returned: Returned) -> dict[str, bytes]:
         for path in sorted(returned.changed)
         if path not in returned.exported_paths and (match := _TICKET_FILE.fullmatch(path))
     }
+
+
+def _unreadable(returned: Returned) -> list[str]:
+    """What is wrong with those new tickets that are no text: passed over, their work would be forgotten."""
+    return [
+        f"{path}: not a plain file of a readable size"
+        for path in returned.odd
+        if path not in returned.exported_paths and _TICKET_FILE.fullmatch(path)
+    ]
 
 
 def _strays(returned: Returned) -> list[str]:

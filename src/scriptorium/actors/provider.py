@@ -18,15 +18,15 @@ def note_provider(world: World, harness: str, who: str, outcome: AgentOutcome) -
     throttle = world.crew.throttle(harness)
     if outcome.fault is None:
         if outcome.process.exit_code == 0 and throttle.went_well():
-            world.conditions.set_halted(f"provider of {harness}", throttle.said)
+            world.conditions.set_halted(f"provider of {harness}", None)
             world.crew.changed()
         return
     seconds = throttle.fault(_resets_in(world, outcome))
     at = (world.now() + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
     what = f"{who}: the provider of {harness}: {outcome.describe()}; no new agent before {at}"
     world.events.publish(Trouble(what))
-    throttle.said = f"has trouble ({outcome.fault.value}): no new agent before {at}, then fewer at once"
-    world.conditions.set_halted(f"provider of {harness}", throttle.said)
+    said = f"has trouble ({outcome.fault.value}): no new agent before {at}, then fewer at once"
+    world.conditions.set_halted(f"provider of {harness}", said)
 
 
 def _resets_in(world: World, outcome: AgentOutcome) -> float | None:

@@ -22,8 +22,6 @@ class Throttle:
 
     places: int
     random: Random
-    said: str | None = None
-    """What a person was told of it; None when nothing is held back."""
     _allowed: int = 0
     _faults: int = 0
     _until: float = -math.inf
@@ -54,8 +52,6 @@ class Throttle:
         self._faults = 0
         self._until = -math.inf
         self._allowed = min(self.places, self._allowed + 1)
-        if self._allowed >= self.places:
-            self.said = None
         return True
 
     @property

@@ -53,6 +53,9 @@ def session_of(log: Path, harness: str) -> str | None:
 
     The log lies where agents can write: it is data, and a session's name is checked by the harness.
     """
+    reader = HARNESSES.get(harness)
+    if reader is None:
+        return None
     try:
         descriptor = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:  # noqa: PTH123 - it is a descriptor
@@ -61,7 +64,7 @@ def session_of(log: Path, harness: str) -> str | None:
         return None
     for line in lines:
         with suppress(Exception):  # as in a run: a line that nobody understands ends nothing
-            for event in HARNESSES[harness].parse(line):
+            for event in reader.parse(line):
                 if isinstance(event, SessionStarted):
                     return event.session
     return None
