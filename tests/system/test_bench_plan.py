@@ -38,10 +38,10 @@ def test_every_figure_is_measured_against_git_in_the_same_run(tmp_path: Path) ->
     result = json.loads(done.stdout)
     rows = {row["figure"]: row for row in result["rows"]}
     assert list(rows) == [
-        "fsync off, 8 tickets",
-        "durable, 8 tickets",
-        "fsync off, 30 tickets",
-        "durable, 30 tickets",
+        "moving a ticket, fsync off, 8 tickets",
+        "moving a ticket, durable, 8 tickets",
+        "a ticket's life, fsync off, 30 tickets",
+        "a ticket's life, durable, 30 tickets",
         "a snapshot for status, 30 tickets",
         "a held snapshot, unchanged",
     ]

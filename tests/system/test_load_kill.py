@@ -46,7 +46,7 @@ MOMENTS = (
 """After which news a kill may come."""
 
 START_SECONDS = 1.0
-MOMENT_SECONDS = 2.0
+MOMENT_SECONDS = 0.8
 """What is not said by then is not waited for: the kill comes anyhow."""
 
 
@@ -57,6 +57,7 @@ def a_moment(load: Load, life: Life) -> None:
     if pattern is None:
         life.hear(draw.random() * START_SECONDS)
         return
+    life.hear(2 * START_SECONDS, "listening on")
     life.hear(MOMENT_SECONDS, pattern, times=draw.choice((1, 1, 2, 3)))
     life.hear(draw.choice((0.0, 0.01, 0.1, 0.4)) * draw.random())
 
@@ -65,7 +66,7 @@ def a_life(load: Load, life: Life) -> None:
     """Others at work beside it, perhaps; its agents killed, perhaps; then it is killed, perhaps with them."""
     draw = load.random
     with contextlib.ExitStack() as beside:
-        if draw.random() < 0.4 or load.unfinished() < 6:
+        if load.unfinished() < draw.choice((6, 10)):
             load.think_of_more(areas=2, tickets=2)
             beside.enter_context(load.plan())
         if draw.random() < 0.25:
