@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from benchmarks.plan.plans import KINDS, Step, by_hand, make_plan, make_worktree, open_tickets, ours
 from benchmarks.runtime.rounds import Contest
@@ -19,66 +19,82 @@ from scriptorium.plan.repository import PlanRepository
 Life = Callable[[int], Iterator[Step]]
 
 
-@frozen
+@define
 class Lives:
-    """Seconds of a transition: the mean of the five kinds in each round, and each kind's over all rounds."""
+    """Seconds of each kind of transition, in each round the median of its tickets."""
 
-    rounds: list[float]
-    kinds: dict[str, float]
+    rounds: list[dict[str, float]] = field(factory=list)
+
+    def means(self, kinds: Collection[str] = KINDS) -> list[float]:
+        """The mean of these kinds in each round."""
+        return [statistics.mean(took[kind] for kind in kinds) for took in self.rounds]
+
+    def seconds(self, kinds: Collection[str] = KINDS) -> float:
+        """The median of those."""
+        return statistics.median(self.means(kinds))
+
+
+@frozen
+class Site:
+    """Plans of so many tickets on one file system, and what was found with them."""
+
+    where: str
+    tickets: int
+    off_dir: Path
+    durable_dir: Path
+    worktree: Path
+    off: Lives = field(factory=Lives)
+    durable: Lives = field(factory=Lives)
+    hand: Lives = field(factory=Lives)
+    packing: list[float] = field(factory=list)
+    """Seconds of the roll-ups of packs between the rounds; a service does them in a thread of its own."""
 
     @property
-    def seconds(self) -> float:
-        """The median of the rounds."""
-        return statistics.median(self.rounds)
+    def name(self) -> str:
+        """For a line of the table."""
+        return f"{self.tickets:,} {self.where}"
 
-
-@frozen
-class Size:
-    """What was found with so many tickets. `packing` is the median of the seconds that a roll-up of packs
-    took between the rounds: a service does that in a thread of its own."""
-
-    tickets: int
-    off: Lives
-    durable: Lives
-    hand: Lives
-    packing: float | None
-    git_dir: Path
-
-    def against_hand(self, lives: Lives) -> Contest:
+    def against_hand(self, lives: Lives, kinds: Collection[str] = KINDS) -> Contest:
         """Transitions a second, against those by hand of the same rounds."""
-        ratios = [hand / mine for mine, hand in zip(lives.rounds, self.hand.rounds, strict=True)]
-        ratio = statistics.median(ratios)
-        return Contest(1 / lives.seconds, 1 / self.hand.seconds, ratio, (min(ratios), max(ratios)))
+        both = zip(lives.means(kinds), self.hand.means(kinds), strict=True)
+        ratios = [hand / mine for mine, hand in both]
+        return Contest(
+            1 / lives.seconds(kinds),
+            1 / self.hand.seconds(kinds),
+            statistics.median(ratios),
+            (min(ratios), max(ratios)),
+        )
 
 
-def measure(folder: Path, tickets: int, rounds: int, each: int) -> Size:
-    """In rounds, each with all three, so that what else the machine does is in all alike.
+def make_site(folder: Path, where: str, tickets: int) -> Site:
+    """The plans to measure with, below `folder`."""
+    place = folder / str(tickets)
+    off_dir, durable_dir = (make_plan(place / name, tickets) for name in ("off", "durable"))
+    return Site(where, tickets, off_dir, durable_dir, make_worktree(place / "hand", tickets))
 
-    In each round the first ticket of each is not counted: whoever has just opened a repository has yet to
-    read it.
-    """
-    off_dir, durable_dir = (make_plan(folder / name, tickets) for name in ("off", "durable"))
-    worktree = make_worktree(folder / "hand", tickets)
-    numbers = iter(open_tickets(tickets))
-    found: dict[str, list[list[list[float]]]] = {"off": [], "durable": [], "hand": []}
-    packing: list[float] = []
-    for _ in range(rounds):
-        lives = [next(numbers) for _ in range(each + 1)]
-        for name, git_dir in (("off", off_dir), ("durable", durable_dir)):
-            enable_fsync(name == "durable")
-            repository = PlanRepository(git_dir)
-            found[name].append(_timed(partial(ours, repository), lives))
-            began = time.perf_counter()
-            repository.roll_up()
-            packing.append(time.perf_counter() - began)
-        found["hand"].append(_timed(partial(by_hand, worktree), lives))
+
+def measure(sites: Collection[Site], rounds: int, each: int) -> None:
+    """In rounds, each with everything, so that what else the machine does is in all alike."""
+    for number in range(rounds):
+        for site in sites:
+            numbers = open_tickets(site.tickets)[number * (each + 1) :][: each + 1]
+            _measure_ours(site, site.off_dir, site.off, numbers, durable=False)
+            _measure_ours(site, site.durable_dir, site.durable, numbers, durable=True)
+            site.hand.rounds.append(_timed(partial(by_hand, site.worktree), numbers))
     enable_fsync(on=False)
-    off, durable, hand = (_lives(found[name]) for name in ("off", "durable", "hand"))
-    return Size(tickets, off, durable, hand, statistics.median(packing), off_dir)
 
 
-def _timed(life: Life, numbers: list[int]) -> list[list[float]]:
-    """The seconds of each step of each life but the first."""
+def _measure_ours(site: Site, git_dir: Path, lives: Lives, numbers: range, *, durable: bool) -> None:
+    enable_fsync(durable)
+    repository = PlanRepository(git_dir)
+    lives.rounds.append(_timed(partial(ours, repository), numbers))
+    began = time.perf_counter()
+    repository.roll_up()
+    site.packing.append(time.perf_counter() - began)
+
+
+def _timed(life: Life, numbers: range) -> dict[str, float]:
+    """The median of each kind, of all lives but the first: whoever opened a repository has yet to read it."""
     gc.collect()
     taken: list[list[float]] = []
     for number in numbers:
@@ -88,10 +104,4 @@ def _timed(life: Life, numbers: list[int]) -> list[list[float]]:
             step()
             steps.append(time.perf_counter() - began)
         taken.append(steps)
-    return taken[1:]
-
-
-def _lives(rounds: list[list[list[float]]]) -> Lives:
-    means = [statistics.mean(map(statistics.median, zip(*taken, strict=True))) for taken in rounds]
-    steps = zip(*(life for taken in rounds for life in taken), strict=True)
-    return Lives(means, dict(zip(KINDS, map(statistics.median, steps), strict=True)))
+    return dict(zip(KINDS, map(statistics.median, zip(*taken[1:], strict=True)), strict=True))

@@ -29,6 +29,9 @@ from scriptorium.plan.transitions import (
 )
 
 KINDS = ("assign", "record run", "enqueue", "start landing", "complete")
+MOVES = ("assign", "complete")
+"""The kinds that move a ticket: by hand, `git mv`, `git add` and `git commit`. The others need no `mv`."""
+
 OPEN_TICKETS = 100
 """Of 10,000 tickets, 9,900 are done; of fewer, no more than the half are open."""
 

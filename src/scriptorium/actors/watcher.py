@@ -29,10 +29,10 @@ async def watch(
     files: Callable[[], Iterable[Path]],
     every_seconds: float = TICK_SECONDS,
 ) -> None:
-    """Call `changed` whenever one of the files has changed, at every tick until it returns True, and once more.
+    """Call `changed` when one of the files has changed, at every tick until it returns True, and once more.
 
-    Runs until cancelled, with a tick every so many seconds. Once more, as a file that is replaced twice within
-    a tick of the file system's clock, milliseconds, may look the same both times.
+    Runs until cancelled, with a tick every so many seconds. Once more, as a file that is replaced twice while
+    the file system's clock stands still, for milliseconds, may look the same both times.
 
     `files` is asked at every tick, as what is worth watching changes: the plan and base refs always, and the
     files that block a landing while one waits.

@@ -5,12 +5,13 @@ nothing for the others. Of a done ticket, only the name and the oid are held unt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
-from scriptorium.plan.ids import TicketId
+from scriptorium.plan.ids import TicketId, ticket_number
 
 if TYPE_CHECKING:
-    from scriptorium.plan.snapshot import TicketFile
+    from scriptorium.plan.snapshot import Folder, TicketFile
 
 Named: TypeAlias = tuple[str, str, str]
 """A ticket that nobody has asked for: id, slug, and oid in binary as Latin-1."""
@@ -110,3 +111,30 @@ class Paths(Mapping[TicketId, tuple[str, ...]]):
 
     def __len__(self) -> int:
         return len(self._files) + sum(ticket not in self._files for ticket in self.odd)
+
+
+@final
+class Placed(Mapping[TicketId, "TicketFile"]):
+    """The tickets in some folders that can be read and are in exactly one place, lowest id first."""
+
+    def __init__(self, folders: tuple[Folder, ...], duplicates: Mapping[TicketId, tuple[str, ...]]) -> None:
+        self._folders = folders
+        self._duplicates = duplicates
+
+    def __getitem__(self, ticket: TicketId) -> TicketFile:
+        if ticket not in self._duplicates:
+            for folder in self._folders:
+                if ticket in folder.tickets:
+                    return folder.tickets[ticket]
+        raise KeyError(ticket)
+
+    def __iter__(self) -> Iterator[TicketId]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @cached_property
+    def _ids(self) -> tuple[TicketId, ...]:
+        found = {ticket for folder in self._folders for ticket in folder.tickets}
+        return tuple(sorted(found.difference(self._duplicates), key=ticket_number))

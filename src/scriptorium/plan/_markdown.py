@@ -62,6 +62,8 @@ def outline(text: str) -> Outline:
     fenced: set[int] = set()
     fence: str | None = None
     for number, raw in enumerate(lines):
+        if number and fence is None and raw[0] != "#" and "```" not in raw and "~~~" not in raw:
+            continue  # as nearly every line: a ticket is read at each of its transitions
         line = bare(raw) if number else bare(raw).removeprefix("\ufeff")
         if fence is not None:
             fenced.add(number)

@@ -38,11 +38,13 @@ class Place:
 
     def folder(self, name: str) -> Place:
         """The folder of that name inside this one."""
-        entry = self.entry(name)
-        if entry is not None and not entry.is_folder:
+        found = self._entries().get(name.encode())
+        tree = None
+        if found is not None and found.is_folder:
+            tree = Oid(found.oid.hex())
+        elif found is not None:
+            entry = found.decoded()
             self._problems.append(self.problem(entry, f"it is {entry.kind}, where a folder belongs"))
-            entry = None
-        tree = None if entry is None else entry.oid
         return Place(self._objects, tree, f"{self.path}{name}/", self._problems)
 
     def problem(self, entry: TreeEntry, reason: str, ticket: TicketId | None = None) -> Problem:

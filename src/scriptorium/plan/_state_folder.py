@@ -41,7 +41,7 @@ class _Seen(NamedTuple):
 
 @frozen(eq=False)
 class _Contents:
-    """A version of the folder. `highest` is the highest number in any name that counts; None when not known."""
+    """A version of the folder. `highest` is the highest number in any name; None when it is not known."""
 
     tree: Tree
     files: Files
@@ -176,9 +176,9 @@ class StateFolder:
         except InvalidName as error:
             # Not a ticket, but perhaps a number that somebody used: it must not be given out again.
             return _Seen(None, None, Problem(path, str(error)))
+        if not entry.is_file:
+            return _Seen(ticket, None, Problem(path, f"it is {entry.kind}, not a file", ticket))
         try:
-            if not entry.is_file:
-                raise TicketUnreadable(f"it is {entry.kind}, not a file")
             load = self._load(self._state, entry)
         except TicketUnreadable as error:
             return _Seen(ticket, None, Problem(path, str(error), ticket))

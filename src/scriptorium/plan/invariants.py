@@ -21,6 +21,8 @@ _LAYOUT: Final = re.compile(
     rf"|tickets/({'|'.join(TicketState)})/[^/]+\.md|{re.escape(PENDING)}/[^/]+\.md|{re.escape(ACTIVE)}"
 )
 
+_STATE_FOLDERS: Final = frozenset(state.folder for state in TicketState)
+
 
 class Violation(NamedTuple):
     """A rule that does not hold, and where."""
@@ -76,7 +78,7 @@ def _lost(after: Snapshot, edits: Edits) -> Iterator[Violation]:
 
 def _ticket_of(path: str) -> TicketId | None:
     folder, _, name = path.rpartition("/")
-    if folder not in {state.folder for state in TicketState}:
+    if folder not in _STATE_FOLDERS:
         return None
     try:
         return parse_ticket_name(name)[0]

@@ -143,7 +143,7 @@ class GitObjects:
             return oid in self._repo.odb
 
     def close_packs(self) -> None:
-        """Close the packs that libgit2 holds open, also those that are gone; they are found again if need be."""
+        """Close the packs that libgit2 holds open, some of which are gone; it finds the rest again."""
         with self._lock:
             self._repo.free()
 

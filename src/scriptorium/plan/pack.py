@@ -27,11 +27,12 @@ PREFIX: Final = "scriptorium-"
 SPEED: Final = 1
 """Of zlib, as git has it for loose objects: what is packed here is packed again, better, later."""
 
-SMALL_BYTES: Final = 1 << 15
-"""Up to this, zlib is set up with little memory: making its quarter of a megabyte ready takes twenty times as
-long as packing a commit does."""
+STORED_BYTES: Final = 1 << 12
+"""Up to this, an object is stored as it is: a pack takes a block of the disk anyway, and to set zlib up takes
+longer than all else that is done for an object."""
 
-_WINDOW_BITS, _MEMORY_LEVEL = 12, 4
+_BLOCK_BYTES: Final = (1 << 16) - 1
+"""Of the blocks of what zlib only stores, RFC 1951, 3.2.4."""
 
 _OFFSET_LIMIT: Final = 1 << 31
 """A pack this long needs another kind of index; a plan commit is some kilobytes."""
@@ -94,13 +95,22 @@ def encode(objects: Collection[NewObject]) -> Pack:
 
 
 def _deflated(found: NewObject) -> bytes:
-    # Nothing makes the oids of a tree shorter, and the folder of done tickets is half a megabyte of them: until
-    # only what differs is stored, when packs are rolled up, it is stored as it is.
-    level = 0 if found.kind is ObjectKind.TREE else SPEED
-    if len(found.data) > SMALL_BYTES:
-        return zlib.compress(found.data, level)
-    packer = zlib.compressobj(level, zlib.DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL)
-    return packer.compress(found.data) + packer.flush()
+    # Nothing makes the oids of a tree shorter, and the folder of done tickets is half a megabyte of them. It
+    # is stored as it is until packs are rolled up, when only what differs is kept.
+    if found.kind is ObjectKind.TREE or len(found.data) <= STORED_BYTES:
+        return _stored(found.data)
+    return zlib.compress(found.data, SPEED)
+
+
+def _stored(data: bytes) -> bytes:
+    """`data` as zlib has it that does not pack (RFC 1950)."""
+    out = [b"\x78\x01"]
+    for start in range(0, len(data) or 1, _BLOCK_BYTES):
+        block = data[start : start + _BLOCK_BYTES]
+        is_last = start + _BLOCK_BYTES >= len(data)
+        out += (struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF), block)
+    out.append(struct.pack(">I", zlib.adler32(data)))
+    return b"".join(out)
 
 
 def _header(kind: ObjectKind, size: int) -> bytes:
@@ -165,22 +175,26 @@ def write(pack: Pack, folder: Path, *, durable: bool) -> None:
 
 def _put(folder: Path, name: str, content: bytes, *, durable: bool) -> None:
     # `git gc` removes old files of this prefix. The pid keeps two processes apart, the caller's lock threads.
-    new = folder / f"tmp_{os.getpid()}_{name}"
+    # (As text: to make a path takes longer than to create the file.)
+    place = f"{folder}/"
+    new = f"{place}tmp_{os.getpid()}_{name}"
     try:
         try:
             handle = os.open(new, _NEW_FILE, 0o444)
         except FileExistsError:
-            new.unlink(missing_ok=True)  # of a process that was killed; whatever it is, it is not written to
+            os.unlink(new)  # noqa: PTH108 - of a process that was killed; whatever it is, it is not written to
             handle = os.open(new, _NEW_FILE, 0o444)
-        with os.fdopen(handle, "wb", buffering=0) as file:
+        try:
             left = memoryview(content)
             while left:
-                left = left[file.write(left) :]
+                left = left[os.write(handle, left) :]
             if durable:
                 os.fsync(handle)
-        new.replace(folder / name)
+        finally:
+            os.close(handle)
+        os.replace(new, place + name)  # noqa: PTH105
     except OSError:
         # On a full disk each try would leave another.
         with contextlib.suppress(OSError):
-            new.unlink(missing_ok=True)
+            os.unlink(new)  # noqa: PTH108
         raise

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 COMMITS_BETWEEN_CLOSING: Final = 64
-"""After so many commits, what libgit2 has open is closed. It keeps every pack that it has ever found, also those
-that are gone, and a plan commit is a pack: a service would run out of files."""
+"""After so many commits, what libgit2 has open is closed. It keeps every pack that it has ever found, gone or
+not, and a plan commit is a pack: a service would run out of files."""
 
 
 class PlanMissing(Exception):

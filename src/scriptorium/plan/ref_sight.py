@@ -1,10 +1,10 @@
 """Whether a ref may have moved since it was read: seen from its files, for two system calls at most.
 
 A ref is a file of its own, or a line in `packed-refs`; git and libgit2 replace either by renaming a new file
-over it. So a new value is another inode, time or size, but for one case: an inode number may be given to a new
-file at once, and the clock of a file system stands still for some milliseconds (on some, for two seconds).
+over it. So a new value is another inode, time or size, but for one case: a new file may get the inode number
+of one that just went, and the clock of a file system stands still for milliseconds (some, for two seconds).
 Two updates in that time can leave all as it was. Therefore files are trusted only when the ref was read while
-they had been as they are for longer than any such clock stands still; whatever comes later has a later time.
+they had been as they are for longer than any such clock stands still: whatever comes later has a later time.
 """
 
 from __future__ import annotations

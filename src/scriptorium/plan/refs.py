@@ -8,6 +8,7 @@ is reported. pygit2's own `references.create(force=True)` loses updates and must
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -106,8 +107,7 @@ def compare_and_swap(
     try:
         if old is None:
             _require_room(repo, name)
-        if not (new in repo if is_there is None else is_there()):
-            raise RefError(f"{name} cannot be put at {new}: there is no such object")
+        _require_object(repo, name, new, is_there)
         # The ref is read under its lock. libgit2's own ways look first and lock later: of two creators the
         # second would silently win, and each update would look for `new` in packs that others just made.
         with repo.transaction() as transaction:
@@ -141,16 +141,23 @@ def delete_ref(repo: pygit2.Repository, name: str, *, old: Oid) -> None:
         _settle(repo, name, error, new=None, old=old)
 
 
+def _require_object(
+    repo: pygit2.Repository, name: str, new: Oid, is_there: Callable[[], bool] | None
+) -> None:
+    if not (new in repo if is_there is None else is_there()):
+        raise RefError(f"{name} cannot be put at {new}: there is no such object")
+
+
 def _drop_second_name(repo: pygit2.Repository, name: str) -> None:
     """Remove the lock of a ref that was just written if it is still there.
 
     Where the ref had no file of its own, libgit2 gives the lock file the ref's name too, and takes no notice
     when its first cannot be removed.
     """
-    lock = Path(repo.path, f"{name}.lock")
+    lock = f"{repo.path}{name}.lock"
     with contextlib.suppress(OSError):
-        if lock.samefile(Path(repo.path, name)):  # any other is another writer's
-            lock.unlink()
+        if os.path.samestat(os.lstat(lock), os.lstat(f"{repo.path}{name}")):  # any other is another writer's
+            Path(lock).unlink()
 
 
 def _require_room(repo: pygit2.Repository, name: str) -> None:

@@ -12,10 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from attrs import evolve
-
 from scriptorium.plan.edits import write_tree
-from scriptorium.plan.ids import NULL_OID, Oid
+from scriptorium.plan.ids import Oid
 from scriptorium.plan.invariants import InvariantBroken, check_edits, check_invariants
 from scriptorium.plan.layout import AUTHOR
 from scriptorium.plan.message import Message
@@ -107,8 +105,13 @@ class PlanRepository(PlanReader):
                 if self._history is not None:
                     self._history.grew(before.commit, after.commit, message)
                 return after
+            left = (
+                "; `scriptorium run` removes one that a kill has left"
+                if isinstance(blocked, RefLocked)
+                else ""
+            )
             raise PlanBusy(
-                f"the plan branch could not be changed in {MAX_TRIES} tries: {blocked}"
+                f"the plan branch could not be changed in {MAX_TRIES} tries: {blocked}{left}"
             ) from blocked
 
     @property
@@ -139,10 +142,10 @@ class PlanRepository(PlanReader):
         tree = write_tree(self._staged, before.tree, edits)
         if tree == before.tree:
             return before, edits.message
-        after = self._reader.read(NULL_OID, tree, self._numbers_later(before.commit))
-        check_invariants(before, after, edits)
         commit = stage_commit(self._staged, tree, (before.commit,), edits.message, self._now())
-        return evolve(after, commit=commit, numbers=self._numbers_later(commit)), edits.message
+        after = self._reader.read(commit, tree, self._numbers_later(commit))
+        check_invariants(before, after, edits)
+        return after, edits.message
 
     def _advance(self, before: Snapshot, after: Snapshot) -> None:
         """Move the ref; raises `RefMoved` or `RefLocked` when our commit is not in the branch."""

@@ -6,13 +6,14 @@ What cannot be read is set aside as a `Problem` with its path, and stops nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Final, Protocol
 
 from attrs import field, frozen
 
+from scriptorium.plan._files import Placed
 from scriptorium.plan._text import printable
 from scriptorium.plan.area import Area, Marker
 from scriptorium.plan.ids import AreaName, InvalidName, Oid, Slug, TicketId, ticket_number
@@ -203,7 +204,7 @@ class Snapshot:
 
         To ask for one costs nothing; to go through them all takes as long as there are tickets.
         """
-        return _Tickets(tuple(self.folders.values()), self.duplicates)
+        return Placed(tuple(self.folders.values()), self.duplicates)
 
     def find(self, ticket: TicketId) -> TicketFile | None:
         """The ticket of that id, as in `tickets`."""
@@ -276,29 +277,3 @@ class Snapshot:
     def ticket_high(self) -> int:
         """The highest number of any ticket so far on this branch, deleted ones included."""
         return max(self._numbers().ticket, *(folder.highest for folder in self.folders.values()))
-
-
-@frozen(eq=False, repr=False)
-class _Tickets(Mapping[TicketId, TicketFile]):
-    """The tickets in some folders that can be read and are in exactly one place."""
-
-    _folders: tuple[Folder, ...]
-    _duplicates: Mapping[TicketId, tuple[str, ...]]
-
-    def __getitem__(self, ticket: TicketId) -> TicketFile:
-        if ticket not in self._duplicates:
-            for folder in self._folders:
-                if ticket in folder.tickets:
-                    return folder.tickets[ticket]
-        raise KeyError(ticket)
-
-    def __iter__(self) -> Iterator[TicketId]:
-        return iter(self._ids)
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    @cached_property
-    def _ids(self) -> tuple[TicketId, ...]:
-        found = {ticket for folder in self._folders for ticket in folder.tickets}
-        return tuple(sorted(found.difference(self._duplicates), key=ticket_number))

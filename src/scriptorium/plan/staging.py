@@ -5,6 +5,7 @@ What is refused, or was decided on a plan that has moved on, never reaches the d
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,7 @@ class StagedObjects:
         self._stored = stored
         self._staged: dict[Oid, NewObject] = {}
         self._trees: dict[Oid, Tree] = {}
-        self._written: tuple[Path, frozenset[Oid]] | None = None
+        self._written: tuple[str, frozenset[Oid]] | None = None
         self._keep: Keep | None = None
 
     def stage(self, kind: ObjectKind, data: bytes) -> Oid:
@@ -62,7 +63,7 @@ class StagedObjects:
         except FileNotFoundError:  # `git gc` may have removed the empty folder
             self._packs.mkdir(parents=True, exist_ok=True)
             self._put(pack, durable=durable)
-        self._written = (self._packs / f"{pack.name}.idx", frozenset(self._staged))
+        self._written = (f"{self._packs}/{pack.name}.idx", frozenset(self._staged))
         self._stored.remember(self._trees)
         self.discard()
 
@@ -84,8 +85,8 @@ class StagedObjects:
     def is_written(self, oid: Oid) -> bool:
         """Whether the repository has the object. Of what was written last, its pack is all that is looked at:
         libgit2 would look through all the others first, and keep this one open."""
-        index, oids = self._written or (self._packs, frozenset())
-        return (oid in oids and index.exists()) or self._stored.has(oid)
+        index, oids = self._written or ("", frozenset())
+        return (oid in oids and os.access(index, os.F_OK)) or self._stored.has(oid)
 
     def tree(self, oid: Oid, like: Tree | None = None) -> Tree:
         """A tree, quicker to make when it is `like` one that is there; raises `ObjectMissing`."""

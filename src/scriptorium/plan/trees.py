@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
 from typing import Final, NamedTuple, final
@@ -188,6 +188,8 @@ class Tree:
 
     def get(self, name: bytes) -> RawEntry | None:
         """The entry of that name; the last, should there be several."""
+        if len(self._pieces) == 1:
+            return self._pieces[0].by_name.get(name)
         if len(self._pieces) > 1 and self.is_ordered:
             found = (self._pieces[at].by_name.get(name) for at in self._places(name))
         else:
@@ -201,15 +203,10 @@ class Tree:
             ordered = Tree(tuple(_pieces_of(sorted(by_name.values(), key=_key))))
             ordered.is_ordered = True
             return ordered.edited(changes)
-        within: dict[int, dict[bytes, RawEntry | None]] = {}
-        for name, entry in changes.items():
-            for at in self._places(name):
-                within.setdefault(at, {})[name] = None
-            if entry is not None:
-                within.setdefault(self._place(entry.key), {})[name] = entry
+        within = {0: changes} if len(self._pieces) == 1 else self._by_piece(changes)
         pieces: list[Piece] = []
         done = 0
-        for at, inner in sorted(within.items()):
+        for at, inner in sorted(within.items(), key=_number):
             there = self._pieces[at].by_name if self._pieces else {}
             entries = [entry for entry in {**there, **inner}.values() if entry is not None]
             pieces += (*self._pieces[done:at], *_pieces_of(sorted(entries, key=_key)))
@@ -217,6 +214,18 @@ class Tree:
         edited = Tree((*pieces, *self._pieces[done:]))
         edited.is_ordered = True
         return edited
+
+    def _by_piece(
+        self, changes: Mapping[bytes, RawEntry | None]
+    ) -> Mapping[int, Mapping[bytes, RawEntry | None]]:
+        """What `changes` are in each piece."""
+        within: dict[int, dict[bytes, RawEntry | None]] = {}
+        for name, entry in changes.items():
+            for at in self._places(name):
+                within.setdefault(at, {})[name] = None
+            if entry is not None:
+                within.setdefault(self._place(entry.key), {})[name] = entry
+        return within
 
     def changes_since(self, earlier: Tree) -> tuple[list[RawEntry], list[RawEntry]]:
         """The entries of `earlier` that are not here, and those that are only here. Both must be ordered."""
@@ -257,6 +266,10 @@ def _pieces_of(entries: list[RawEntry]) -> Iterator[Piece]:
 
 def _same(one: Piece, other: Piece) -> bool:
     return one is other or one.raw == other.raw
+
+
+def _number(item: tuple[int, object]) -> int:
+    return item[0]
 
 
 def _first(piece: Piece) -> bytes:
