@@ -24,7 +24,21 @@ from scriptorium.plan.transitions import CreateTickets, UpdateAreas, UpdateSpec
 
 COMMAND: Final = str(Path(sys.executable).with_name("scriptorium"))
 PATIENCE_SECONDS: Final = 120.0
-DRAFT: Final = "# All of {area}\n\n## Goal\n\nMake it.\n\n## Acceptance Criteria\n\n- It is there.\n\n## Notes\n\nNone.\n"
+DRAFT: Final = """\
+# All of {area}
+
+## Goal
+
+Make it.
+
+## Acceptance Criteria
+
+- It is there.
+
+## Notes
+
+None.
+"""
 AGENT: Final = 'echo $$ >"$1"; exec sleep 86400'
 GIT_ENV: Final = {
     **{name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SCRIPTORIUM_"))},

@@ -31,7 +31,7 @@ SECRETS: Final = ("sk-ant-api03-not-a-real-key-at-all", "sk-proj-not-a-real-key-
 """An agent's usual three. They are looked for in all of the output."""
 
 # An item of each usual kind, as Codex prints them; most bytes of a real log are the output of commands.
-ITEMS: Final = (
+ITEMS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("item.completed", {"type": "agent_message", "text": "The store is written. Now the tests.\n" * 8}),
     ("item.started", {"type": "command_execution", "command": "make test", "status": "in_progress"}),
     (
@@ -100,7 +100,7 @@ def lines_of(output_repeats: int) -> bytes:
     """A piece of about 1 MiB that can be printed again and again."""
     lines = []
     for number, (kind, item) in enumerate(ITEMS):
-        filled = {"id": f"item_{number}", **item}
+        filled: dict[str, object] = {"id": f"item_{number}", **item}
         if "aggregated_output" in filled:
             filled["aggregated_output"] = "tests/plan/test_store.py::test_it PASSED\n" * output_repeats
         lines.append(json.dumps({"type": kind, "item": filled}).encode() + b"\n")

@@ -147,5 +147,13 @@ def test_secrets_are_the_token_and_what_is_named_like_one() -> None:
     assert secrets_of(env) == ("sk-ant-12345", "sk-codex-12", "sk-openai-1", "token-12345678")
 
 
+def test_the_service_s_own_secrets_are_secrets_too() -> None:
+    env = check_environment(
+        SERVICE | {"AWS_SECRET_ACCESS_KEY": "planted-123", "EMPTY_TOKEN": ""}, place=PLACE
+    )
+    assert secrets_of(env) == ()
+    assert secrets_of({"AWS_SECRET_ACCESS_KEY": "planted-123", "EMPTY_TOKEN": ""}, env) == ("planted-123",)
+
+
 def test_a_token_is_not_shown_by_repr() -> None:
     assert "12345678" not in repr(MCP)

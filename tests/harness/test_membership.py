@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 
 from scriptorium.harness.membership import Clues, ProcessId, members, unclaimed_orphans
+from scriptorium.harness.pidfds import MOST_HELD, Blow
 from scriptorium.harness.proc import Marked, Scanner, Stat, Table, ancestors, read_mark, read_stat
 from scriptorium.harness.runtree import Registry, RunTree
 
@@ -87,6 +89,17 @@ def test_an_unknown_orphan_is_claimed_when_no_live_run_can_have_started_it(
     assert unclaimed_orphans(WORLD, own=SERVICE, not_before=not_before, others=others) == expected
 
 
+def test_the_middle_one_of_a_double_fork_is_known_by_its_session() -> None:
+    """It has ended: nothing but its session says whose it was. Who lives there is not judged by that."""
+    rows = table((SERVICE, 1, SERVICE, 10), (61, SERVICE, 60, 31), (62, SERVICE, 60, 32))
+    rows[60] = Stat(60, b"Z", SERVICE, 60, 60, 30)
+    rows[63] = Stat(63, b"Z", SERVICE, SERVICE, SERVICE, 33)
+    clues = Clues(marked=lambda pid: pid == 61, spared={SERVICE})
+    assert sorted(members(rows, clues)) == [60, 61]
+    clues = Clues(marked=lambda pid: pid == 61, spared={SERVICE, 62})
+    assert sorted(members(rows, clues)) == [61]
+
+
 def test_children_in_our_own_session_are_never_orphans() -> None:
     rows = table((SERVICE, 1, SERVICE, 10), (60, SERVICE, SERVICE, 30))
     assert unclaimed_orphans(rows, own=SERVICE, not_before=0, others=[]) == frozenset()
@@ -102,6 +115,16 @@ def test_a_member_that_ended_during_a_look_calls_for_another() -> None:
     known = RunTree("no-such-run", registry, leader=ProcessId.of(leader), not_before=0)
     known.note_end_of_leader()
     assert not known.strike().restless
+
+
+def test_a_strike_holds_no_more_descriptors_than_it_may() -> None:
+    blow = Blow()
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - only counted
+    for _ in range(MOST_HELD + 5):
+        blow.add(os.open("/dev/null", os.O_RDONLY), first=True)
+    assert len(os.listdir("/proc/self/fd")) == before + MOST_HELD  # noqa: PTH208 - only counted
+    blow.close()
+    assert (blow.killed, blow.restless) == (MOST_HELD + 5, True)
 
 
 def test_a_torn_look_calls_for_another_a_few_times() -> None:
@@ -140,6 +163,26 @@ def test_a_second_look_reads_only_who_may_be_meant(monkeypatch: pytest.MonkeyPat
     assert os.getppid() not in seen
     known = {pid for pid, stat in before.items() if stat.start_time < started.start_time}
     assert known & set(read) <= {os.getpid()}
+
+
+def test_an_inode_that_is_nobody_s_recognises_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pid that is used again is another process, also when the kernel could show neither's inode."""
+    start_times = iter([5, 50])
+
+    class Entry:
+        name = "77"
+
+        def inode(self) -> int:
+            return 1
+
+    def reading(pid: int) -> Stat | None:
+        return Stat(pid, b"S", 1, pid, pid, next(start_times)) if pid == 77 else None
+
+    monkeypatch.setattr("scriptorium.harness.proc.read_stat", reading)
+    monkeypatch.setattr(os, "scandir", lambda _path: nullcontext([Entry()]))
+    scanner = Scanner()
+    assert scanner.scan(10).stats == {}
+    assert list(scanner.scan(10).stats) == [77]
 
 
 def test_a_name_with_parentheses_and_spaces_is_read_past() -> None:
@@ -181,6 +224,19 @@ def test_a_mark_is_read_from_the_environment(
     files = {"/proc/7/environ": environment, "/proc/7/stat": b"7 (a b) " + b" ".join(fields)}
     monkeypatch.setattr("scriptorium.harness.proc._read", files.__getitem__)
     assert read_mark(7, "r1") is expected
+
+
+def test_a_process_that_got_its_environment_during_the_look_is_told_by_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fields = [b"S", *[b"9"] * 49]
+    environments = iter([b"", b"SCRIPTORIUM_RUN=r1\0"])
+
+    def reading(path: str) -> bytes:
+        return next(environments) if path == "/proc/7/environ" else b"7 (a) " + b" ".join(fields)
+
+    monkeypatch.setattr("scriptorium.harness.proc._read", reading)
+    assert read_mark(7, "r1") is Marked.YES
 
 
 def test_an_unsettled_process_calls_for_another_look(monkeypatch: pytest.MonkeyPatch) -> None:

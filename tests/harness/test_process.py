@@ -289,6 +289,37 @@ def test_the_no_output_clock_pauses_while_a_tool_call_is_open(patient_world: Wor
 
 
 @pytest.mark.req("CA-06")
+def test_the_hard_limit_holds_while_a_tool_call_is_open(patient_world: World) -> None:
+    outcome = go(
+        patient_world,
+        STALLS,
+        lambda runner: runner.run(
+            spec_for(
+                patient_world,
+                STALLS,
+                no_output_timeout_seconds=patient_world.short / 2,
+                hard_timeout_seconds=patient_world.short,
+            ),
+            on_line=lambda _line: Activity(open_calls=1),
+        ),
+    )
+    assert (outcome.kind, outcome.signal) == (OutcomeKind.HARD_TIMEOUT, 15)
+
+
+@pytest.mark.req("CA-06")
+def test_a_child_that_closes_its_output_and_lives_on_is_stopped(patient_world: World) -> None:
+    async def closes(child: FakeChild) -> int:
+        child.out.close()
+        child.err.close()
+        await child.asked.wait()
+        return -15
+
+    act = Act("exec >&- 2>&-; exec sleep 600", closes)
+    outcome = run(patient_world, act, no_output_timeout_seconds=patient_world.short)
+    assert (outcome.kind, outcome.signal) == (OutcomeKind.NO_OUTPUT, 15)
+
+
+@pytest.mark.req("CA-06")
 def test_a_child_that_ignores_sigterm_is_killed_after_the_grace(patient_world: World) -> None:
     outcome = run(patient_world, IGNORES_TERM, no_output_timeout_seconds=patient_world.short)
     assert (outcome.kind, outcome.signal) == (OutcomeKind.NO_OUTPUT, 9)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from scriptorium.harness.proc import read_stat
 from scriptorium.harness.process import OutcomeKind, ProcessOutcome, ProcessRunner, ProcessSpec
@@ -135,6 +137,14 @@ async def test_a_setsid_double_fork_is_found_by_its_mark(tmp_path: Path) -> None
 
 
 @pytest.mark.req("CA-06")
+async def test_the_middle_one_of_a_double_fork_is_reaped(tmp_path: Path) -> None:
+    """It has ended before the first one, whose child it was and who has not waited for it."""
+    unwaited = DOUBLE_FORK.replace("os.wait()", "os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)")
+    outcome = await runner_in(tmp_path).run(spec(tmp_path, *PYTHON, unwaited + "escape(rest)"))
+    assert (outcome.kind, outcome.all_gone) == (OutcomeKind.EXITED, True)
+
+
+@pytest.mark.req("CA-06")
 async def test_an_escape_without_mark_is_found_where_only_runs_make_sessions(tmp_path: Path) -> None:
     program = DOUBLE_FORK + "escape(rest_unmarked)\ntime.sleep(600)"
     _, pids = await stopped_after(tmp_path, 1, *PYTHON, program, adopts_orphans=True)
@@ -193,6 +203,108 @@ async def test_a_process_whose_first_thread_has_ended_is_no_zombie(tmp_path: Pat
     assert pids.left == []
 
 
+HOP = """
+import os
+open_until_the_last_has_ended = os.open("fifo", os.O_WRONLY)
+hops = 0
+while True:
+    if os.fork():
+        os._exit(0)
+    hops += 1
+    if hops == 50:
+        os.write(1, b"x\\n")
+"""
+
+
+@pytest.mark.req("CA-06")
+@pytest.mark.parametrize("step", ["", "    os.setsid()"], ids=["in its group", "in a new session each time"])
+async def test_a_process_that_takes_a_new_pid_all_the_time_is_caught(tmp_path: Path, step: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    reading = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    # The first process waits, so that the others have hopped for a while when they are ended.
+    program = "import os, time\nif os.fork(): time.sleep(600)" + HOP + step
+    stop = trio.Event()
+    run = spec(tmp_path, *PYTHON, program, stop_grace_seconds=0.0)
+    try:
+        # Nothing on those that have ended says whose they were: a service takes them for a run's.
+        runner = runner_in(tmp_path, adopts_orphans=True)
+        outcome = await runner.run(run, on_line=lambda _line: stop.set(), stop=stop)
+        assert os.read(reading, 1) == b""  # nobody has it open any more
+    finally:
+        os.close(reading)
+    assert (outcome.kind, outcome.all_gone) == (OutcomeKind.STOPPED, True)
+
+
+@pytest.mark.req("CA-06")
+@pytest.mark.parametrize("step", ["", "os.setsid()"], ids=["in its group", "in a new session each"])
+async def test_more_processes_than_there_are_descriptors(tmp_path: Path, step: str) -> None:
+    program = f"""
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+for _ in range(120):
+    if os.fork() == 0:
+        {step}
+        time.sleep(600)
+os.write(1, b"%d\\n" % os.getpid())
+time.sleep(600)
+"""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(descriptors()) + 100, hard))
+    try:
+        outcome, pids = await stopped_after(tmp_path, 1, *PYTHON, program)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert pids.left == []
+    assert outcome.killed <= 121
+
+
+@pytest.mark.req("CA-06")
+async def test_without_a_descriptor_to_look_with_nobody_is_taken_for_gone(tmp_path: Path) -> None:
+    stop = trio.Event()
+    hoard: list[int] = []
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def use_up_all(line: bytes) -> None:
+        pids.on_line(line)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(descriptors()) + 20, hard))
+        with suppress(OSError):
+            while True:
+                hoard.append(os.open("/dev/null", os.O_RDONLY))
+
+    def give_back() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        while hoard:
+            os.close(hoard.pop())
+
+    async def let_it_look_in_vain() -> None:
+        await stop.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        give_back()
+
+    pids = Pids(1, stop.set)
+    program = DOUBLE_FORK + "escape(rest)\ntime.sleep(600)"
+    run = spec(tmp_path, *PYTHON, program, stop_grace_seconds=0.0)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(let_it_look_in_vain)
+            outcome = await runner_in(tmp_path).run(run, on_line=use_up_all, stop=stop)
+    finally:
+        give_back()
+    assert (outcome.kind, outcome.all_gone, pids.left) == (OutcomeKind.STOPPED, True, [])
+
+
+@pytest.mark.req("CA-06")
+async def test_what_hides_after_its_start_is_known_by_its_parent_when_it_is_stopped(tmp_path: Path) -> None:
+    """It is a child of the first process until that ends, and an orphan that shows nothing afterwards."""
+    program = DOUBLE_FORK + "if os.fork() == 0:\n    os.setsid()\n    rest_unmarked()\nos.wait()"
+    stop = trio.Event()
+    pids = Pids(1, stop.set)
+    outcome = await runner_in(tmp_path).run(spec(tmp_path, *PYTHON, program), on_line=pids.on_line, stop=stop)
+    survivors = pids.left
+    kill(survivors)
+    assert (outcome.kind, survivors) == (OutcomeKind.STOPPED, [])
+
+
 @pytest.mark.req("CA-06")
 async def test_a_stopped_child_is_killed(tmp_path: Path) -> None:
     _, pids = await stopped_after(tmp_path, 1, "/bin/sh", "-c", "echo $$; kill -STOP $$")
@@ -205,6 +317,48 @@ async def test_a_stopped_child_is_woken_to_hear_the_polite_stop(tmp_path: Path) 
     run = spec(tmp_path, "/bin/sh", "-c", "trap 'echo bye; exit 7' TERM; echo $$; kill -STOP $$; :")
     outcome = await runner_in(tmp_path).run(run, on_line=lambda _line: stop.set(), stop=stop)
     assert (outcome.kind, outcome.exit_code) == (OutcomeKind.STOPPED, 7)
+
+
+@pytest.mark.req("CA-06")
+async def test_a_stop_asks_the_first_process_and_not_what_it_started(tmp_path: Path) -> None:
+    """An agent ends its own tools, in its own order."""
+    stop = trio.Event()
+    heard: list[bytes] = []
+    tool = "trap 'echo tool asked' TERM; echo ready; while :; do sleep 0.01; done"
+    on_term = "trap 'echo agent asked; kill -9 $tool; exit 4' TERM"
+    agent = f"({tool}) & tool=$!; {on_term}; echo ready; while :; do sleep 0.01; done"
+
+    def on_line(line: bytes) -> None:
+        heard.append(line)
+        if heard == [b"ready", b"ready"]:
+            stop.set()
+
+    outcome = await runner_in(tmp_path).run(
+        spec(tmp_path, "/bin/sh", "-c", agent), on_line=on_line, stop=stop
+    )
+    assert heard[2:] == [b"agent asked"]
+    assert (outcome.kind, outcome.exit_code) == (OutcomeKind.STOPPED, 4)
+
+
+@pytest.mark.req("CA-06")
+async def test_what_a_shell_leaves_behind_may_end_by_itself(tmp_path: Path) -> None:
+    """The shell ends at once; the program that it waited for is asked then, and given a moment."""
+    stop = trio.Event()
+    program = "trap 'sleep 0.02; echo saved; exit' TERM; echo ready; while :; do sleep 0.01; done"
+    run = spec(tmp_path, "/bin/sh", "-c", f"({program}) & wait")
+    outcome = await runner_in(tmp_path).run(run, on_line=lambda _line: stop.set(), stop=stop)
+    assert (outcome.kind, outcome.signal) == (OutcomeKind.STOPPED, 15)
+    assert run.log.read_bytes() == b"ready\nsaved\n"
+
+
+@pytest.mark.req("CA-06")
+async def test_a_shell_that_waits_for_a_program_hears_the_stop_when_that_ends(tmp_path: Path) -> None:
+    stop = trio.Event()
+    script = "trap 'echo saved; exit 3' TERM; echo ready; sleep 600"
+    run = spec(tmp_path, "/bin/sh", "-c", script, stop_grace_seconds=0.05)
+    outcome = await runner_in(tmp_path).run(run, on_line=lambda _line: stop.set(), stop=stop)
+    assert (outcome.kind, outcome.exit_code) == (OutcomeKind.STOPPED, 3)
+    assert run.log.read_bytes() == b"ready\nsaved\n"
 
 
 async def test_a_hundred_megabytes_of_output_are_logged_and_bounded_in_memory(tmp_path: Path) -> None:
@@ -277,8 +431,12 @@ async def test_another_run_s_processes_and_orphans_survive(tmp_path: Path, adopt
     assert len(survivors) == (0 if adopts_orphans else 1)
 
 
-async def test_a_child_gets_its_own_session_no_descriptors_umask_and_the_mark(tmp_path: Path) -> None:
-    script = "umask; ls /proc/self/fd | wc -l; echo $SCRIPTORIUM_RUN; ps -o sid= -p $$ | tr -d ' '; echo $$"
+async def test_a_child_gets_its_own_session_and_group_no_descriptors_umask_and_the_mark(
+    tmp_path: Path,
+) -> None:
+    script = (
+        "umask; ls /proc/self/fd | wc -l; echo $SCRIPTORIUM_RUN; ps -o sid=,pgid= -p $$ | tr -s ' '; echo $$"
+    )
     secret = os.open("/dev/null", os.O_RDONLY)
     os.set_inheritable(secret, True)
     lines: list[bytes] = []
@@ -291,7 +449,7 @@ async def test_a_child_gets_its_own_session_no_descriptors_umask_and_the_mark(tm
     assert umask == b"0077"
     assert int(descriptors) == 4  # 0, 1, 2 and the folder that ls reads
     assert mark.decode() == run.run_id
-    assert session == pid
+    assert session.split() == [pid, pid]
 
 
 async def test_no_descriptor_and_no_child_is_left_after_many_runs(tmp_path: Path) -> None:

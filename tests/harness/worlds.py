@@ -48,6 +48,7 @@ class FakeChild:
     out: trio.testing.MemorySendStream
     err: trio.testing.MemorySendStream
     asked: trio.Event = field(factory=trio.Event)
+    group_asked: trio.Event = field(factory=trio.Event)
     over: trio.Event = field(factory=trio.Event)
     holds_pipe: bool = False
     stranger_holds_pipe: bool = False
@@ -89,8 +90,12 @@ class FakeChild:
     def observe(self) -> None:
         self.observed += 1
 
-    def terminate(self) -> None:
+    def ask(self) -> None:
         self.asked.set()
+
+    async def terminate(self) -> None:
+        self.group_asked.set()
+        await self.over.wait()
 
     async def end(self) -> int:
         hit = int(not self.over.is_set()) + int(self.holds_pipe)

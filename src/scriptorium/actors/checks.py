@@ -20,7 +20,7 @@ from scriptorium.code.check_commands import ADD_TARGET, DEFAULT_CHECK, check_com
 from scriptorium.code.evidence import CheckCommand, Result, Verdict, checks_key
 from scriptorium.code.repository import Project, open_repository
 from scriptorium.config import Config
-from scriptorium.harness.environment import RunPlace, check_environment
+from scriptorium.harness.environment import RunPlace, check_environment, secrets_of
 from scriptorium.harness.process import Runner
 from scriptorium.harness.records import RunFacts
 from scriptorium.harness.spec import OutcomeKind, ProcessOutcome, ProcessSpec
@@ -93,12 +93,14 @@ class ProcessChecks:
     async def _run_one(self, command: CheckCommand, folder: Path, log: Path, number: int) -> ProcessOutcome:
         run_id = self.new_run_id()
         place = RunPlace(run_id, self.project.root, program_folder())
+        env = check_environment(self.environment, place=place, pass_on=self.config.check_env)
         spec = ProcessSpec(
             run_id=run_id,
             argv=command.argv,
             cwd=folder,
-            env=check_environment(self.environment, place=place, pass_on=self.config.check_env),
+            env=env,
             log=log,
+            secrets=secrets_of(self.environment, env),
             hard_timeout_seconds=self.config.check_timeout_seconds,
             stop_grace_seconds=1.0,
             record=RunFacts(role="check", worktree=str(folder), attempt=number),

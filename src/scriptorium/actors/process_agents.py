@@ -104,7 +104,7 @@ class ProcessAgents:
             hard_timeout_seconds=settings.hard_timeout_seconds,
             no_output_timeout_seconds=settings.no_output_timeout_seconds,
             stop_grace_seconds=stop_grace_seconds(self.config),
-            secrets=secrets_of(env),
+            secrets=secrets_of(self.environment, env),
             record=_facts(job, harness),
         )
         request = self._request(job, settings, mcp)

@@ -47,7 +47,7 @@ def _attribute(folder: Path, name: str) -> bytes:
 
 @frozen
 class RunGroup:
-    """The control group of one run, whether it exists or not. No method raises for what the kernel refuses."""
+    """The control group of one run, whether there is one or not. What the kernel refuses raises nothing."""
 
     folder: Path
 

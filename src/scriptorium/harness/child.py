@@ -62,8 +62,15 @@ class Child(Protocol):
         """Take note of the run's processes, and reap those nobody waits for."""
         ...
 
-    def terminate(self) -> None:
-        """Ask the first process and its group to end."""
+    def ask(self) -> None:
+        """Ask the first process to end, politely: what it started, it may end in its own order."""
+        ...
+
+    async def terminate(self) -> None:
+        """Ask the whole group of the first process to end, and wait until it has.
+
+        Without a bound of its own. Cancelled, the group has been asked.
+        """
         ...
 
     async def end(self) -> int:

@@ -80,13 +80,19 @@ def check_environment(
     return _common(service, place) | _named(service, pass_on) | _place(place)
 
 
-def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The values that must not be seen in a log: the token, and variables that are named like a secret."""
-    return tuple(
-        sorted(
-            {value for name, value in environment.items() if value and name.upper().endswith(_SECRET_ENDINGS)}
-        )
-    )
+def secrets_of(*environments: Mapping[str, str]) -> tuple[str, ...]:
+    """The values that must not be seen in a log: the token, and variables that are named like a secret.
+
+    The service's environment is to be among them: what it does not hand on, an agent of the same user may
+    still find elsewhere, in the person's own files say.
+    """
+    found = {
+        value
+        for environment in environments
+        for name, value in environment.items()
+        if value and name.upper().endswith(_SECRET_ENDINGS)
+    }
+    return tuple(sorted(found))
 
 
 def _common(service: Mapping[str, str], place: RunPlace) -> dict[str, str]:

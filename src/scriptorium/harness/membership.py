@@ -48,7 +48,8 @@ def members(table: Mapping[int, Stat], clues: Clues) -> dict[int, Stat]:
     """The processes of a run, with all their descendants, ended ones included.
 
     A process is one when it carries the mark, is in the leader's session, process group or control group,
-    was seen as one before, is one of the orphans, or descends from one that is.
+    was seen as one before, is one of the orphans, or descends from one that is. One that has ended shows
+    neither mark nor parent any more, and is one also when it shares the session of one that is.
     """
     candidates = {
         pid: stat
@@ -65,7 +66,18 @@ def members(table: Mapping[int, Stat], clues: Clues) -> dict[int, Stat]:
         if pid not in found:
             found[pid] = candidates[pid]
             pending.extend(children[pid])
-    return found
+    return found | _ended_in_their_sessions(found, candidates, table, clues.spared)
+
+
+def _ended_in_their_sessions(
+    found: Mapping[int, Stat], candidates: Mapping[int, Stat], table: Mapping[int, Stat], spared: Set[int]
+) -> dict[int, Stat]:
+    # The middle one of a double fork, say. For those that live a session is not enough: somebody may have
+    # started a process with the run's mark in a session of their own.
+    sessions = {stat.session for stat in found.values()} - {
+        table[pid].session for pid in spared if pid in table
+    }
+    return {pid: stat for pid, stat in candidates.items() if stat.ended and stat.session in sessions}
 
 
 def _is_member(stat: Stat, clues: Clues) -> bool:

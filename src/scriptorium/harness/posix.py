@@ -13,6 +13,7 @@ from typing import Final
 import trio
 from attrs import define, field, frozen
 
+from scriptorium.harness.cgroup import RunGroup
 from scriptorium.harness.child import Launch
 from scriptorium.harness.membership import ProcessId
 from scriptorium.harness.proc import read_stat
@@ -42,7 +43,9 @@ class PosixLauncher:
         not_before = 0 if leader is None else leader.start_time
         known = _still_the_same(leader)
         tree = RunTree(run_id, self.registry, leader=known, not_before=not_before, started_here=False)
-        return await tree.end()
+        killed = await tree.end()
+        tree.remove_group()
+        return killed
 
 
 @define(eq=False)
@@ -55,7 +58,7 @@ class PosixPending:
         """See `Pending`."""
         # In a thread, because fork and exec may take long (a cold disk). Not abandoned when cancelled, so
         # that no process is started that nobody knows of.
-        started = await trio.to_thread.run_sync(partial(_start, launch))
+        started = await trio.to_thread.run_sync(partial(_start, launch, self._tree.group))
         self._tree.leader = started.identity
         return PosixChild(started, self._tree)
 
@@ -107,9 +110,13 @@ class PosixChild:
         """See `Child`."""
         self._tree.observe()
 
-    def terminate(self) -> None:
+    def ask(self) -> None:
         """See `Child`."""
-        self._tree.terminate()
+        self._tree.ask()
+
+    async def terminate(self) -> None:
+        """See `Child`."""
+        await self._tree.terminate()
 
     async def end(self) -> int:
         """See `Child`."""
@@ -130,7 +137,7 @@ class PosixChild:
         os.close(self._pidfd)
 
 
-def _start(launch: Launch) -> _Started:
+def _start(launch: Launch, group: RunGroup | None) -> _Started:
     with _Pipes() as pipes:
         stdin, our_stdin = pipes.make() if launch.with_stdin else (subprocess.DEVNULL, None)
         our_stdout, stdout = pipes.make()
@@ -152,6 +159,8 @@ def _start(launch: Launch) -> _Started:
             process.kill()
             process.wait()
             raise
+        if group is not None:
+            group.enclose(process.pid)
         pipes.keep(our_stdin, our_stdout, our_stderr)
     return _Started(process, pidfd, identity, our_stdin, our_stdout, our_stderr)
 

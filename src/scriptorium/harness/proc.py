@@ -19,7 +19,10 @@ MARK: Final = "SCRIPTORIUM_RUN"
 """The environment variable that every process of a run carries; its value is the run's id."""
 
 _ENDED: Final = (b"Z", b"X", b"x")
+_GONE: Final = (FileNotFoundError, ProcessLookupError, PermissionError)
 _READ_BYTES: Final = 65536
+_NO_INODE: Final = 1
+"""What /proc shows as the inode of a folder that the kernel could not make, for want of memory say."""
 
 
 @frozen
@@ -47,10 +50,13 @@ class Stat:
 
 
 def read_stat(pid: int) -> Stat | None:
-    """Who `pid` is now; None when there is no such process."""
+    """Who `pid` is now; None when there is no such process.
+
+    Raises OSError when that cannot be told, for want of descriptors say: it may well be there.
+    """
     try:
         content = _read(f"/proc/{pid}/stat")
-    except OSError:
+    except _GONE:
         return None
     return _parse_stat(pid, content)
 
@@ -96,7 +102,8 @@ class Scanner:
                 start_time = stat.start_time
                 if start_time >= since or pid == own:
                     found[pid] = stat
-            started[key] = start_time
+            if key[1] != _NO_INODE:
+                started[key] = start_time
         self._started = started
         return Table(found, torn)
 
@@ -113,13 +120,16 @@ class Marked(Enum):
 def read_mark(pid: int, run_id: str) -> Marked:
     """Whether the environment that `pid` was started with says that it belongs to the run.
 
-    No when it cannot be read: another user's process, one that has ended, a kernel thread.
+    No when it may not be read: another user's process, one that has ended, a kernel thread. Raises OSError
+    for other reasons.
     """
     try:
         environment = _environment(pid)
-        if not environment and _is_between_programs(_read(f"/proc/{pid}/stat")):
-            return Marked.UNSETTLED
-    except OSError:
+        if not environment:
+            if _is_between_programs(_read(f"/proc/{pid}/stat")):
+                return Marked.UNSETTLED
+            environment = _environment(pid)  # it may have been between them until just before
+    except _GONE:
         return Marked.NO
     wanted = f"\0{MARK}={run_id}\0".encode()
     return Marked.YES if wanted in b"\0" + environment + b"\0" else Marked.NO

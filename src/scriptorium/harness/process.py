@@ -130,7 +130,8 @@ class ProcessRunner:
 
         `on_line` gets each line of standard output (at most 1 MiB of it, without the newline) and may say
         what it means to the no-output clock; what it raises kills the run and comes out of here. `stop` asks
-        the process to end: SIGTERM, `spec.stop_grace_seconds`, SIGKILL. `started` is told the pid. Whatever
+        the process to end: SIGTERM, `spec.stop_grace_seconds`, SIGTERM to its group and a second at most,
+        SIGKILL to all that is left. `started` is told the pid. Whatever
         the process does is told by the outcome; raises ValueError for a run id that is running already.
 
         Cancelled, every process of the run has been killed, the logs are closed and the record is gone

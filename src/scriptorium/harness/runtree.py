@@ -1,19 +1,21 @@
 """All processes of one run: finds them, signals them, and ends them until none is left.
 
 A run's processes are found by its mark in their environment, by its session, by its control group where it
-has one, by descent, and by having been seen before; each is signalled through a pidfd after its start time was compared, so that a pid that is used
-again is never hit. Nothing here waits for `any` child: what is reaped is reaped by its pid.
+has one, by descent, and by having been seen before; each is signalled through a pidfd after its start time
+was compared, so that a pid that is used again is never hit. Nothing here waits for `any` child: what is
+reaped is reaped by its pid.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
-import select
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -22,12 +24,24 @@ from attrs import define, field
 
 from scriptorium.harness.cgroup import RunGroup, delegated_group
 from scriptorium.harness.membership import Clues, ProcessId, members, unclaimed_orphans
-from scriptorium.harness.proc import Marked, Scanner, Stat, Table, ancestors, read_mark, read_stat
+from scriptorium.harness.pidfds import (
+    MOST_HELD,
+    Blow,
+    Blows,
+    all_ended,
+    close_all,
+    hold,
+    is_there,
+    kill,
+    wait_readable,
+)
+from scriptorium.harness.proc import Marked, Scanner, Stat, Table, ancestors, read_mark
 
 _PR_SET_CHILD_SUBREAPER: Final = 36  # from linux/prctl.h
 
-_TORN_LOOKS: Final = 3
-"""On a busy machine some process ends during every look: after this many it is taken for a stranger's."""
+_SCARCE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+_BLIND_SECONDS: Final = 0.05
+"""How long until the next look when there was no descriptor to look with: nothing tells when there is one."""
 
 
 def now_in_ticks() -> int:
@@ -105,6 +119,7 @@ class RunTree:
     group: RunGroup | None = field(init=False)
     _seen: set[ProcessId] = field(factory=set)
     _ended: set[ProcessId] = field(factory=set)
+    _hit: set[ProcessId] = field(factory=set)
     _unsettled: bool = False
 
     @group.default
@@ -135,12 +150,15 @@ class RunTree:
 
     def observe(self) -> None:
         """Take note of the members, and reap those that ended after their parents did."""
-        for stat in self.look().values():
-            self._reap(stat)
+        with suppress(OSError):  # no descriptor is free: another time
+            for stat in self.look().values():
+                self._reap(stat)
 
     def ask(self) -> None:
-        """Ask the first process to end, which is to end its own; a stopped one is continued, so that it hears."""
-        if self.leader is not None and _is_alive(self.leader):
+        """Ask the first process to end; what is stopped of its group is continued, so that it hears it."""
+        # What it has started can be told by that for as long as it lives.
+        self.observe()
+        if self.leader is not None:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(self.leader.pid, signal.SIGTERM)
                 os.killpg(self.leader.pid, signal.SIGCONT)
@@ -150,17 +168,20 @@ class RunTree:
 
         Cancelled, it has been asked. The group has a number as long as the first process is not reaped.
         """
-        if self.leader is None or not _is_alive(self.leader):
+        if self.leader is None:
             return
-        group = [stat for stat in self.look().values() if stat.group == self.leader.pid and not stat.ended]
-        pidfds = [pidfd for stat in group if (pidfd := _hold(stat)) is not None]
+        for number in (signal.SIGTERM, signal.SIGCONT):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.leader.pid, number)
+        pidfds: list[int] = []
         try:
-            for number in (signal.SIGTERM, signal.SIGCONT):
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self.leader.pid, number)
-            await _all_ended(pidfds)
+            with suppress(OSError):  # no descriptor is free: who is not held is not waited for
+                group = (stat for stat in self.look().values() if stat.group == self.leader.pid)
+                alive = (stat for stat in group if not stat.ended)
+                pidfds.extend(pidfd for stat in islice(alive, MOST_HELD) if (pidfd := hold(stat)) is not None)
+            await all_ended(pidfds)
         finally:
-            _close(pidfds)
+            close_all(pidfds)
 
     async def end(self) -> int:
         """Kill every member and wait until none is left; returns how many were killed.
@@ -169,10 +190,12 @@ class RunTree:
         for without end: the caller sets the bound. Another user's process, which may not be signalled, is
         not waited for.
         """
-        blows = _Blows()
+        blows = Blows()
         while blows.go_on(blow := self.strike()):
             try:
-                await _all_ended(blow.pidfds)
+                if blow.blind:
+                    await trio.sleep(_BLIND_SECONDS)
+                await all_ended(blow.pidfds)
             finally:
                 blow.close()
         return blows.killed
@@ -180,10 +203,10 @@ class RunTree:
     def end_now(self, bound_seconds: float) -> int:
         """Like `end`, without trio, within `bound_seconds`; returns how many were killed."""
         deadline = time.monotonic() + bound_seconds
-        blows = _Blows()
+        blows = Blows()
         while blows.go_on(blow := self.strike()) and time.monotonic() < deadline:
             for pidfd in blow.pidfds:
-                _wait_readable(pidfd, deadline - time.monotonic())
+                wait_readable(pidfd, deadline - time.monotonic())
             blow.close()
         blow.close()
         return blows.killed
@@ -195,25 +218,50 @@ class RunTree:
 
     def strike(self) -> Blow:
         """Send SIGKILL to every member that is alive, and reap those that have ended."""
+        blow = Blow()
+        try:
+            self._strike(blow)
+        except OSError as error:
+            if error.errno not in _SCARCE:
+                blow.close()
+                raise
+            blow.blind = True
+        return blow
+
+    def _strike(self, blow: Blow) -> None:
         table = self.registry.scan(self)
-        pidfds: list[int] = []
+        blow.torn = table.torn
         self._unsettled = False
         enclosed = self._enclosed()
         found = self._look(table.stats, enclosed)
-        # Enclosed and not found: it was started since the look, or is not ours to kill.
-        restless = self._unsettled or any(_newer_than(table, pid) for pid in enclosed)
+        blow.restless = self._unsettled
         for stat in found.values():
+            identity = ProcessId.of(stat)
             if stat.ended:
-                restless |= ProcessId.of(stat) not in self._ended
-                self._ended.add(ProcessId.of(stat))
+                blow.restless |= identity not in self._ended
+                self._ended.add(identity)
                 self._reap(stat)
-                continue
-            pidfd = _kill(stat)
-            if pidfd is not None:
-                pidfds.append(pidfd)
+            elif (pidfd := kill(stat)) is not None:
+                blow.add(pidfd, first=identity not in self._hit)
+                self._hit.add(identity)
             else:
-                restless |= not _is_alive(ProcessId.of(stat))
-        return Blow(pidfds, restless, table.torn)
+                blow.restless |= not is_there(identity)
+        self._kill_at_once(enclosed)
+
+    def _kill_at_once(self, enclosed: frozenset[int]) -> None:
+        """What forks faster than it is found ends here, as far as the kernel keeps it together."""
+        if self.leader is not None and self.started_here:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.leader.pid, signal.SIGKILL)
+        # A run can put any process of its user into its control group, this one too; then what is in it is
+        # left to be killed one by one.
+        if self.group is not None and not enclosed & {os.getpid(), *self.registry.spared(self)}:
+            self.group.kill()
+
+    def remove_group(self) -> None:
+        """Remove the run's control group, which is empty by now."""
+        if self.group is not None:
+            self.group.remove()
 
     def _is_marked(self, pid: int) -> bool:
         mark = read_mark(pid, self.run_id)
@@ -232,71 +280,9 @@ class RunTree:
             os.waitpid(stat.pid, os.WNOHANG)
 
 
-@define
-class Blow:
-    """What one strike did: a pidfd for each process that was hit, readable when it has ended.
-
-    A look takes a while. `restless`: a member may have ended during it, and a child that it started just
-    before may have been missed, or a process could not be told. `torn`: one that was gone before it was known
-    may have been a member.
-    """
-
-    pidfds: list[int]
-    restless: bool
-    torn: bool
-
-    def close(self) -> None:
-        """Close the pidfds."""
-        while self.pidfds:
-            os.close(self.pidfds.pop())
-
-
-@define
-class _Blows:
-    """Counts strikes and says when they suffice."""
-
-    killed: int = 0
-    _torn_looks_left: int = _TORN_LOOKS
-
-    def go_on(self, blow: Blow) -> bool:
-        """Whether another strike must follow this one."""
-        self.killed += len(blow.pidfds)
-        if blow.pidfds or blow.restless:
-            return True
-        self._torn_looks_left -= blow.torn
-        return blow.torn and self._torn_looks_left > 0
-
-
 def become_subreaper() -> None:
     """Have the kernel give us the orphans of our descendants, so that they stay within reach."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"prctl(PR_SET_CHILD_SUBREAPER): {os.strerror(number)}")
-
-
-def _is_alive(identity: ProcessId) -> bool:
-    stat = read_stat(identity.pid)
-    return stat is not None and stat.start_time == identity.start_time
-
-
-def _kill(stat: Stat) -> int | None:
-    try:
-        pidfd = os.pidfd_open(stat.pid)
-    except (ProcessLookupError, PermissionError):
-        return None
-    try:
-        # The pidfd holds on to one process; only now can it be told whether that is the one that was meant.
-        if _is_alive(ProcessId.of(stat)):
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            return pidfd
-    except (ProcessLookupError, PermissionError):
-        pass
-    os.close(pidfd)
-    return None
-
-
-def _wait_readable(pidfd: int, seconds: float) -> None:
-    poller = select.poll()
-    poller.register(pidfd, select.POLLIN)
-    poller.poll(max(0.0, seconds) * 1000)

@@ -17,6 +17,9 @@ from scriptorium.harness.spec import LINE_LIMIT_BYTES, TAIL_BYTES, Activity, Out
 KILL_SECONDS: Final = 5.0
 """After SIGKILL a process is gone in milliseconds, unless the kernel holds it; then nothing helps."""
 
+GROUP_SECONDS: Final = 1.0
+"""How long what the first process leaves of its group may take to end by itself, after a stop."""
+
 DRAIN_SECONDS: Final = 2.0
 """How long what is still in the pipes may take once every process of the run is dead."""
 
@@ -243,12 +246,20 @@ class Watch:
             return None
         if self._broken.cancelled_caught:
             return None
-        self.child.terminate()
-        with trio.move_on_after(self.spec.stop_grace_seconds):
-            self._returncode = await self.child.wait()
+        await self._ask_to_end()
         if self._stopped.cancelled_caught:
             return OutcomeKind.STOPPED
         return OutcomeKind.HARD_TIMEOUT if hard.cancelled_caught else OutcomeKind.NO_OUTPUT
+
+    async def _ask_to_end(self) -> None:
+        grace = self.spec.stop_grace_seconds
+        self.child.ask()
+        with trio.move_on_after(grace):
+            self._returncode = await self.child.wait()
+        # A shell that ended at once leaves the program that it was waiting for, and one that waits for that
+        # program hears of nothing before it ends.
+        with trio.move_on_after(min(grace, GROUP_SECONDS)):
+            await self.child.terminate()
 
     async def _kill_what_is_left(self) -> None:
         with trio.move_on_after(KILL_SECONDS):
