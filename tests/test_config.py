@@ -45,6 +45,7 @@ EVERY_KEY: dict[str, Any] = {
     "checks": ["make lint", ["make", "test"]],
     "checkTimeout": "10m",
     "checkEnv": ["DATABASE_URL"],
+    "prompts": "tools/prompts",
     "concurrency": {"maxAgents": 8},
     "tickets": {"maxReopens": 0, "maxRuns": 7, "maxTime": "2h", "maxTokens": 1000},
     "stopGrace": 2.5,
@@ -114,6 +115,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         checks=("make lint", ("make", "test")),
         check_timeout_seconds=600,
         check_env=("DATABASE_URL",),
+        prompts="tools/prompts",
         max_agents=8,
         max_reopens=0,
         max_runs=7,
@@ -183,6 +185,15 @@ def test_a_wrong_type_or_an_impossible_value_is_named_with_its_path(path: tuple[
         found = faults(_placed(path, value))
         assert any(line.startswith(f"{CONFIG_NAME}: {'.'.join(path)}: must be ") for line in found), value
         assert all(line.isprintable() for line in found)
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc", "../prompts", "a//b", "a/./b", ".git/x", ".scriptorium/x", "a\\\\b", "/"]
+)
+def test_prompts_are_in_a_folder_of_the_repository(path: str) -> None:
+    (line,) = faults({"prompts": path})
+    assert line.startswith(f"{CONFIG_NAME}: prompts: must ")
+    assert parse_document({"prompts": "tools/prompts/"}).prompts == "tools/prompts"
 
 
 @pytest.mark.parametrize("path", ["", "agents", "agents.coding", "endpoints", "concurrency", "tickets"])

@@ -64,6 +64,7 @@ class Config:
     ``endpoint_set`` tells a port that somebody asked for from the default, which may be replaced by any
     free one. ``checks`` is None when not set (``make test``, unless there is no makefile) and empty when
     somebody said on purpose that there is nothing to run; an entry is a shell command or an argv.
+    ``prompts`` is a folder in the base branch with templates in place of the built-in ones, None for none.
     ``max_runs``, ``max_time_seconds`` and ``max_tokens`` are for all runs of one ticket's agents together.
     """
 
@@ -75,6 +76,7 @@ class Config:
     checks: tuple[str | tuple[str, ...], ...] | None = None
     check_timeout_seconds: float = 1800.0
     check_env: tuple[str, ...] = ()
+    prompts: str | None = None
     max_agents: int = 4
     max_reopens: int = 3
     max_runs: int = 100

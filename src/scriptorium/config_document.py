@@ -51,6 +51,7 @@ class _Document:
     checks: tuple[str | tuple[str, ...], ...] | None = None
     check_timeout_seconds: float = Config().check_timeout_seconds
     check_env: tuple[str, ...] = ()
+    prompts: str | None = None
     concurrency: _Concurrency = _Concurrency()
     tickets: _Tickets = _Tickets()
     stop_grace_seconds: float = Config().stop_grace_seconds
@@ -74,6 +75,7 @@ _KEYS: dict[type[Any], dict[str, _Key]] = {
         "checks": _Key("checks", rules.check_commands),
         "check_timeout_seconds": _Key("checkTimeout", rules.duration),
         "check_env": _Key("checkEnv", rules.variables),
+        "prompts": _Key("prompts", rules.folder),
         "concurrency": _Key("concurrency", _Concurrency),
         "tickets": _Key("tickets", _Tickets),
         "stop_grace_seconds": _Key("stopGrace", rules.duration),
@@ -130,6 +132,7 @@ def _config(document: _Document) -> Config:
         checks=document.checks,
         check_timeout_seconds=document.check_timeout_seconds,
         check_env=document.check_env,
+        prompts=document.prompts,
         max_agents=document.concurrency.max_agents,
         max_reopens=document.tickets.max_reopens,
         max_runs=document.tickets.max_runs,

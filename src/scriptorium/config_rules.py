@@ -138,6 +138,18 @@ def branch(value: object) -> str:
     return name
 
 
+def folder(value: object) -> str:
+    """A folder in the repository, as git names it; a slash at its end is taken off."""
+    wanted = 'the path of a folder in the repository such as "tools/prompts"'
+    path = text(value).removesuffix("/")
+    parts = path.split("/")
+    if not path.isprintable() or "\\" in path or any(part in {"", ".", ".."} for part in parts):
+        raise refuse(wanted, value)
+    if parts[0].casefold() in {".git", ".scriptorium"}:
+        raise ValueError(f"must not be in a folder of git's or scriptorium's own, not {given(value)}")
+    return path
+
+
 def check_commands(value: object) -> tuple[str | tuple[str, ...], ...]:
     wanted = 'a list of shell commands or argv lists, such as ["make test"]'
     if not isinstance(value, list):

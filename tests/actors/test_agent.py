@@ -53,7 +53,7 @@ async def test_an_agent_that_fails_goes_on_where_it_was_and_is_told_what_happene
     stage.assert_finished("one")
     first, second = prompts(stage)
     assert "What happened before" not in first
-    assert "- Attempt 1 failed. Its last words, or why it ended:\n\n  > I am tired." in second
+    assert "- Attempt 1 failed. Its last words, or why it ended:\n\n```\nI am tired.\n```" in second
     assert [(run.attempt, run.counted) for run in stage.file("one").ticket.runs] == [(1, True), (2, False)]
     assert stage.show("main", "parts/half.txt") == "good half"
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
+from attrs import evolve
 from trio.testing import MockClock
 
 from scriptorium.actors.instance import AlreadyRunning
@@ -71,8 +72,16 @@ async def test_the_agent_is_told_the_request_and_what_was_said_before(
     assert isinstance(made.agents, FunctionAgents)
     (job,) = made.agents.jobs
     assert "And $this?" in job.prompt
-    assert "The person: Add it.\n\nYou: Added." in job.prompt
+    assert "The person:\n\n```\nAdd it.\n```\n\nYou:\n\n```\nAdded.\n```" in job.prompt
     assert list((stage.project.state_dir / "planning" / "scratch").iterdir()) == []
+
+
+async def test_a_prompt_of_the_repository_that_cannot_be_used_is_said(
+    stage: Stage, autojump_clock: MockClock
+) -> None:
+    made = evolve(desk(stage, writes_spec(None)), config=Config(prompts="tools"))
+    with pytest.raises(PlanningFailed, match=r"tools/ on branch .*: there is no such folder; commit it"):
+        await ask(made)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,21 @@ def test_a_run_that_was_stopped_is_resumed_and_its_tokens_are_not_counted_twice(
     assert session.follow(job, over, Ending.SUBMITTED) == Usage(50, 30)
 
 
+@pytest.mark.req("CA-07")
+def test_a_run_that_the_provider_let_down_is_resumed_and_all_of_its_session_is_known(tmp_path: Path) -> None:
+    """Two runs in one session, after one in another; then one that does not say what it used."""
+    for attempt, thread in ((1, "thread-0"), (2, "thread-1")):
+        (tmp_path / f"{attempt}.jsonl").write_text(STARTED.replace("thread-1", thread))
+    ticket = ran(ran(TICKET, 1, "failed", tokens=1000), 2, "failed", tokens=100)
+    session = found(tmp_path, ran(ticket, 3, Ending.PROVIDER_FAULT.value, tokens=20), 4)
+    assert session.name == "thread-1"
+    job = AgentJob(Role.CODING, "r", "p", tmp_path, tmp_path / "4.jsonl", 4, resume="thread-1")
+    silent = AgentOutcome(ProcessOutcome(OutcomeKind.SIGNALED), session="thread-1")
+    assert session.follow(job, silent, Ending.AGENT_FAULT) == Usage()
+    over = AgentOutcome(ProcessOutcome(OutcomeKind.EXITED), session="thread-1", usage=Usage(150, 130))
+    assert session.follow(job, over, Ending.SUBMITTED) == Usage(30, 10)
+
+
 def test_a_run_that_ended_by_itself_is_not(tmp_path: Path) -> None:
     assert found(tmp_path, ran(TICKET, 1, "failed"), 2).name is None
     assert found(tmp_path, TICKET, 1).name is None

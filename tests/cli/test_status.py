@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pygit2
 import pytest
+from attrs import evolve
 
 from scriptorium.cli import main
 from scriptorium.code.check_commands import check_commands
@@ -16,9 +17,20 @@ from scriptorium.code.evidence import Result, Verdict, VerdictStore, checks_key
 from scriptorium.code.repository import discover, open_repository
 from scriptorium.harness.proc import read_stat
 from scriptorium.harness.records import RunFacts, RunRecord, write_record, write_service_record
-from scriptorium.plan.ids import AreaName, Oid
+from scriptorium.plan.ids import AreaName, Oid, ticket_id
 from scriptorium.plan.layout import TicketState
-from scriptorium.plan.transitions import ParkArea, ParkSpec, UpdateSpec
+from scriptorium.plan.notes import ReopenNote, ReopenReason, RunNote
+from scriptorium.plan.transitions import (
+    AssignTicket,
+    CompleteTicket,
+    Enqueue,
+    ParkArea,
+    ParkSpec,
+    ParkTicket,
+    RecordRun,
+    StartLanding,
+    UpdateSpec,
+)
 
 from .conftest import Scriptorium
 from .planned import WHO, commit, move, plan_of
@@ -77,6 +89,11 @@ def document(root: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, object
     return loaded
 
 
+RUN = RunNote(
+    outcome="submitted", harness="codex", attempt=1, counted=False, started="2026-01-02T03:04:05Z",
+    duration_seconds=3600.0,
+)  # fmt: skip
+NOTHING_USED = {"runs": 0, "seconds": 0, "tokens": 0, "costUsd": 0}
 CODING = RunFacts(
     role="coding",
     ticket="0005",
@@ -156,6 +173,7 @@ def test_the_json(planned: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "queue": {"pending": ["0004"], "active": None},
         "base": {"branch": "main", "oid": tip(planned), "health": "red"},
         "service": {"running": True, "pid": os.getpid(), "endpoint": "http://[::1]:1"},
+        "usage": {"total": NOTHING_USED, "includesDone": False, "tickets": {}},
     }
 
 
@@ -333,3 +351,40 @@ def test_the_short_way_and_the_parser_s_way_give_the_same(
     short = capsys.readouterr().out
     assert dispatch(["status", "-C", str(planned), "--json"]) == 0
     assert capsys.readouterr().out == short
+
+
+@pytest.mark.req("CA-10")
+def test_what_agents_have_used(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = plan_of(repo, 3)
+    for number, tokens in ((1, 1_000_000), (2, 500), (3, 2_000)):
+        ticket = ticket_id(number)
+        plan.commit(AssignTicket(ticket, f"scriptorium/ticket-{ticket}", "x"))
+        plan.commit(RecordRun(ticket, evolve(RUN, tokens_in=tokens, cost_usd=tokens / 1000)))
+        if number == 1:
+            plan.commit(Enqueue(ticket, f"scriptorium/ticket-{ticket}", Oid("1" * 40), "Did it."))
+            plan.commit(StartLanding(ticket))
+            plan.commit(CompleteTicket(ticket, Oid("1" * 40)))
+        if number == 2:
+            plan.commit(ParkTicket(ticket, ReopenNote(reason=ReopenReason.CONFLICT)))
+    by_ticket = ["  0003: 1 run, 1.0 h, 2,000 tokens, $2.00", "  0002: 1 run, 1.0 h, 500 tokens, $0.50"]
+    assert text(repo, capsys)[-3:] == [
+        "Used by tickets that are not done (in all: scriptorium status --usage): "
+        "2 runs, 2.0 h, 2,500 tokens, $2.50",
+        *by_ticket,
+    ]
+    assert main(["status", "--usage", "-C", str(repo)]) == 0
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "Used in all: 3 runs, 3.0 h, 1,002,500 tokens, $1,002.50",
+        *by_ticket,
+    ]
+    used = {"runs": 1, "seconds": 3600.0, "tokens": 500, "costUsd": 0.5}
+    assert main(["status", "--usage", "--json", "-C", str(repo)]) == 0
+    whole = json.loads(capsys.readouterr().out)["usage"]
+    assert whole["total"] == {"runs": 3, "seconds": 10800.0, "tokens": 1_002_500, "costUsd": 1002.5}
+    assert whole["includesDone"] is True
+    assert list(whole["tickets"]) == ["0002", "0003"]
+    assert whole["tickets"]["0002"] == used
+    assert document(repo, capsys)["usage"] == {
+        **whole, "includesDone": False,
+        "total": {"runs": 2, "seconds": 7200.0, "tokens": 2500, "costUsd": 2.5},
+    }  # fmt: skip

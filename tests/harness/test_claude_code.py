@@ -62,6 +62,7 @@ def test_the_whole_command() -> None:
         "type": "http",
         "url": "http://127.0.0.1:8097/mcp",
         "headers": {"Authorization": "Bearer ${SCRIPTORIUM_MCP_TOKEN}"},
+        "alwaysLoad": True,
     }
     assert argv(
         command=("nice", "claude"),
@@ -156,13 +157,14 @@ def test_a_result_has_tokens_of_all_models_and_the_cost() -> None:
         type="result", subtype="success", is_error=False, result="Done.", usage=USAGE, modelUsage=MODELS,
         total_cost_usd=0.0125,
     )  # fmt: skip
-    assert events == (UsageReported(410, 40, 0.0125, of_session=False), Message("Done."), TurnEnded())
+    assert events == (UsageReported(410, 40, 0.0125), Message("Done."), TurnEnded())
     transcript = Transcript()
     transcript.take(events)
-    assert transcript.usage == Usage(410, 40, 0.0125, of_session=False)
-    assert transcript.usage.since(Usage(400, 40)) == transcript.usage
+    assert transcript.usage == Usage(410, 40, 0.0125)
+    assert transcript.usage.since(Usage(400, 40, 0.0125)) == Usage(10, 0, 0.0)
     older = parse(type="result", subtype="success", result="", usage=USAGE)
     assert older == (UsageReported(215, 20, None, of_session=False), TurnEnded())
+    assert Usage(215, 20, of_session=False).since(Usage(200, 20)) == Usage(215, 20, of_session=False)
 
 
 @pytest.mark.req("CA-07")

@@ -34,6 +34,7 @@ USAGE_LIMIT = (
         ("API Error: Request rejected (429) · Number of requests has exceeded", ProviderFault.RATE_LIMIT),
         ("API Error: 529 Overloaded. This is a server-side issue", ProviderFault.OVERLOAD),
         ("API Error: Unable to connect to API (ConnectionRefused)", ProviderFault.NETWORK),
+        ("API Error: Connection to the API was lost (ECONNRESET). This is usually", ProviderFault.NETWORK),
         ("Failed to authenticate. API Error: 401 invalid x-api-key", ProviderFault.CREDENTIALS),
         ("You've hit your session limit · resets 3pm (Europe/London)", ProviderFault.QUOTA),
         ("Credit balance is too low", ProviderFault.QUOTA),

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from attrs import frozen
 
-from .model_server import TOKENS_IN, TOKENS_OUT, CallTool, Conversation, Say, Shell, Step
+from .model_server import TOKENS_IN, TOKENS_OUT, CallTool, Conversation, Refuse, Say, Shell, Step
 
 TITLE = Say('{"title": "A title"}')
 
@@ -32,14 +32,13 @@ class MessagesApi:
                 continue
             content = message["content"]
             blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-            results = [_text(block) for block in blocks if block["type"] == "tool_result"]
-            outputs += results
-            # Claude Code tells of the surroundings in texts of the user's, too.
-            texts = [block["text"] for block in blocks if block["type"] == "text"]
-            said = "\n".join(text for text in texts if not text.startswith("<system-reminder>"))
-            if said and not results:
-                prompts.append(said)
-                outputs = []
+            for block in blocks:
+                if block["type"] == "tool_result":
+                    outputs.append(_text(block))
+                # Claude Code tells of the surroundings in texts of the user's, too.
+                elif block["type"] == "text" and not block["text"].startswith("<system-reminder>"):
+                    prompts.append(block["text"])
+                    outputs = []
         return Conversation(tuple(prompts), tuple(outputs))
 
     def write(self, step: Step, number: int) -> Iterator[dict[str, Any]]:
@@ -57,6 +56,10 @@ class MessagesApi:
         end = {"stop_reason": reason, "stop_sequence": None}
         yield {"type": "message_delta", "delta": end, "usage": {"output_tokens": TOKENS_OUT}}
         yield {"type": "message_stop"}
+
+    def limit(self, message: str, number: int) -> Refuse | Iterator[dict[str, Any]]:
+        """See `Api`."""
+        return Refuse(429, message)
 
 
 def _block(step: Step, number: int) -> tuple[dict[str, Any], dict[str, Any], str]:

@@ -1,7 +1,7 @@
 """A model on loopback for the real CLIs: plays a script and records what it was sent. No network, no key.
 
-It speaks the OpenAI Responses API, as far as Codex uses it; `messages_api.py` has Claude Code's. What the
-model does is told in `Step`s and what it is asked is read into a `Conversation`: neither knows the wire.
+What the model does is told in `Step`s and what it is asked is read into a `Conversation`: neither knows the
+wire. `responses_api.py` and `messages_api.py` do, each as far as one CLI uses it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import islice
-from typing import Any, Final, Protocol, TypeAlias, assert_never
+from typing import Any, Final, Protocol, TypeAlias
 
 import h11
 import trio
 from attrs import Factory, define, field, frozen
 
 REQUEST_BYTES: Final = 16 * 1024 * 1024
-SHELL_MILLISECONDS: Final = 30_000
-"""How long Codex waits for a command before it goes on without its end; more than this it does not."""
 TOKENS_IN: Final = 100
 TOKENS_OUT: Final = 10
 """What every answer claims to have cost."""
@@ -79,7 +77,19 @@ class KeepSilent:
     """Take the question and never answer."""
 
 
-Fault: TypeAlias = Refuse | BreakOff | KeepSilent
+@frozen
+class Limit:
+    """The rate limit is reached, for so many seconds: said so that the CLI tells it and does not wait."""
+
+    seconds: int
+
+    @property
+    def message(self) -> str:
+        """What the provider says."""
+        return f"Rate limit reached for this model. Please try again in {self.seconds}s."
+
+
+Fault: TypeAlias = Refuse | BreakOff | KeepSilent | Limit
 """In place of a step. It brings no output, so it comes again when the CLI asks again."""
 
 OUT_OF_STEPS: Final = Say("Nothing is left to do.")
@@ -139,64 +149,8 @@ class Api(Protocol):
     def write(self, step: Step, number: int) -> Iterator[dict[str, Any]]:
         """The events of an answer, each with its `type`; `number` is unique to the answer."""
 
-
-@frozen
-class ResponsesApi:
-    """OpenAI's Responses API, as Codex 0.163 uses it: stateless, streamed, the whole history in `input`."""
-
-    path: str = "/v1/responses"
-
-    def aside(self, body: dict[str, Any]) -> Step | None:
-        """See `Api`."""
-        return None
-
-    def read(self, body: dict[str, Any]) -> Conversation:
-        """See `Api`."""
-        prompts: list[str] = []
-        outputs: list[str] = []
-        for item in body["input"]:
-            if item.get("type") == "message" and item.get("role") == "user":
-                text = _plain(item["content"])
-                # Codex tells of the surroundings in messages of the user's, too.
-                if not text.startswith(("<", "# AGENTS.md instructions")):
-                    prompts.append(text)
-                    outputs = []
-            elif item.get("type") == "function_call_output":
-                outputs.append(_plain(item["output"]))
-        return Conversation(tuple(prompts), tuple(outputs))
-
-    def write(self, step: Step, number: int) -> Iterator[dict[str, Any]]:
-        """See `Api`."""
-        response = {"id": f"resp_{number}"}
-        usage = {
-            "input_tokens": TOKENS_IN,
-            "input_tokens_details": {"cached_tokens": 0},
-            "output_tokens": TOKENS_OUT,
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": TOKENS_IN + TOKENS_OUT,
-        }
-        yield {"type": "response.created", "response": response}
-        yield {"type": "response.output_item.done", "output_index": 0, "item": self._item(step, number)}
-        yield {"type": "response.completed", "response": response | {"usage": usage}}
-
-    def _item(self, step: Step, number: int) -> dict[str, Any]:
-        call = {"type": "function_call", "id": f"fc_{number}", "call_id": f"call_{number}"}
-        match step:
-            case Shell(command):
-                arguments = json.dumps({"cmd": command, "yield_time_ms": SHELL_MILLISECONDS})
-                return call | {"name": "exec_command", "arguments": arguments}
-            case CallTool(tool, given, server):
-                space = {"namespace": f"mcp__{server}", "name": tool}
-                return call | space | {"arguments": json.dumps(dict(given))}
-            case Say(text):
-                content = [{"type": "output_text", "text": text}]
-                return {"type": "message", "id": f"msg_{number}", "role": "assistant", "content": content}
-            case _:
-                assert_never(step)
-
-
-def _plain(content: str | list[dict[str, Any]]) -> str:
-    return content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content)
+    def limit(self, message: str, number: int) -> Refuse | Iterator[dict[str, Any]]:
+        """How the provider says that a rate limit is reached: by its status, or in an answer."""
 
 
 # ---------------------------------------------------------------- the server
@@ -218,7 +172,7 @@ class ModelServer:
     """The server. `faults` are requests that it could not answer: a test should find none."""
 
     script: Script
-    apis: tuple[Api, ...] = (ResponsesApi(),)
+    api: Api
     requests: list[Recorded] = Factory(list)
     faults: list[str] = Factory(list)
     url: str = field(default="", init=False)
@@ -250,14 +204,13 @@ class ModelServer:
     async def _answer(self, request: h11.Request, body: bytes, send: Send) -> None:
         path = request.target.decode().partition("?")[0]
         headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
-        method = request.method.decode()
+        method, api = request.method.decode(), self.api
         if method == "GET" and path == "/v1/models":
             self.requests.append(Recorded(method, path, headers, None))
             await _send_json(send, 200, {"object": "list", "data": []})
             return
         try:
-            api = self._api(method, path)
-            question = json.loads(body)
+            question = _question(method, path, body, api)
             if (answer := api.aside(question)) is not None:
                 self._answers += 1
                 await _send_events(send, api.write(answer, self._answers))
@@ -270,22 +223,30 @@ class ModelServer:
             self.faults.append(repr(error))
             await _send_json(send, 400, {"error": {"message": f"model server: {error!r}"}})
             return
+        await self._take(step, send)
+
+    async def _take(self, step: Step | Fault, send: Send) -> None:
         self._answers += 1
-        match step:
+        api = self.api
+        answer = api.limit(step.message, self._answers) if isinstance(step, Limit) else step
+        match answer:
             case Refuse(status, message):
                 await _send_json(send, status, {"error": {"message": message}})
             case BreakOff():
                 await _send_events(send, islice(api.write(OUT_OF_STEPS, self._answers), 1), whole=False)
             case KeepSilent():
                 await trio.sleep_forever()
+            case Shell() | CallTool() | Say():
+                await _send_events(send, api.write(answer, self._answers))
             case _:
-                await _send_events(send, api.write(step, self._answers))
+                await _send_events(send, answer)
 
-    def _api(self, method: str, path: str) -> Api:
-        for api in self.apis:
-            if (method, path) == ("POST", api.path):
-                return api
+
+def _question(method: str, path: str, body: bytes, api: Api) -> dict[str, Any]:
+    if (method, path) != ("POST", api.path):
         raise LookupError(f"nothing answers {method} {path}")
+    question: dict[str, Any] = json.loads(body)
+    return question
 
 
 def _step(steps: Sequence[Step | Fault], conversation: Conversation) -> Step | Fault:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
+from unittest.mock import ANY
 
 import pygit2
 import pytest
@@ -15,7 +17,7 @@ from attrs import Factory, define, field, frozen
 
 from scriptorium.harness.claude_code import ClaudeCodeHarness
 from scriptorium.harness.environment import MCP_TOKEN, secrets_of
-from scriptorium.harness.events import HarnessEvent, ToolClosed, ToolOpened
+from scriptorium.harness.events import HarnessEvent, ToolClosed, ToolOpened, Usage
 from scriptorium.harness.faults import ProviderFault
 from scriptorium.harness.interface import AgentOutcome, AgentRequest, AgentRun, run_agent
 from scriptorium.harness.process import OutcomeKind, ProcessRunner
@@ -24,7 +26,7 @@ from scriptorium.server.serve import serve
 
 from .claude import CLAUDE, needs_claude
 from .messages_api import MessagesApi
-from .model_server import TOKENS_OUT, CallTool, Fault, ModelServer, Refuse, Say, Shell, Step
+from .model_server import TOKENS_IN, TOKENS_OUT, CallTool, Fault, ModelServer, Refuse, Say, Shell, Step
 
 pytestmark = [pytest.mark.slow, needs_claude]
 
@@ -49,7 +51,9 @@ class World:
     events: list[HarnessEvent] = Factory(list)
     _mark: str = field(factory=partial(token_hex, 8))
 
-    async def run(self, name: str, prompt: str = PROMPT, resume: str | None = None) -> AgentOutcome:
+    async def run(
+        self, name: str, prompt: str = PROMPT, *, resume: str | None = None, operator_tools: bool = False
+    ) -> AgentOutcome:
         """One run, with a live token and nothing of the environment of whoever runs the tests."""
         run_id = f"{name}-{self._mark}"
         env = {
@@ -61,7 +65,7 @@ class World:
         request = AgentRequest(
             role="coding", prompt=prompt, cwd=self.folder / "worktree",
             last_message=self.folder / f"{name}.md", model="claude-scripted", command=(str(CLAUDE),),
-            mcp_url=self.endpoint.mcp_url, resume=resume,
+            mcp_url=self.endpoint.mcp_url, resume=resume, operator_tools=operator_tools,
         )  # fmt: skip
         run = AgentRun(run_id, env, self.folder / f"{name}.jsonl", 60.0, secrets=secrets_of(env))
         return await run_agent(self.runner, ClaudeCodeHarness(), request, run, on_event=self.events.append)
@@ -85,8 +89,7 @@ async def world(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[World]:
     tokens = Tokens()
     run = partial(serve, host="127.0.0.1", port=0, tokens=tokens, submit=_Inbox(taken).submit)
     endpoint: Endpoint = await nursery.start(run)
-    apis = (MessagesApi(),)
-    async with ModelServer(lambda _conversation: [MAKE, SUBMIT, END], apis).running() as model:
+    async with ModelServer(lambda _conversation: [MAKE, SUBMIT, END], MessagesApi()).running() as model:
         runner = ProcessRunner(tmp_path / "runs", adopts_orphans=True)
         yield World(tmp_path, model, tokens, endpoint, taken, runner)
         assert model.faults == []
@@ -104,7 +107,6 @@ async def test_claude_works_submits_and_reports(world: World) -> None:
     assert outcome.session
     assert outcome.usage.tokens_out is not None
     assert outcome.usage.tokens_out >= 3 * TOKENS_OUT
-    assert not outcome.usage.of_session
     asked = world.model.conversations
     assert [each.prompt.strip() for each in asked] == [PROMPT] * 3
     assert ACCEPTED.message in asked[2].outputs[1]
@@ -131,6 +133,7 @@ async def test_a_session_is_resumed(world: World) -> None:
     assert [prompt.strip() for prompt in asked.prompts] == [PROMPT, "Go on from there."]
     assert asked.role == "coding"
     assert len(world.taken) == 2
+    assert second.usage.since(first.usage) == Usage(3 * TOKENS_IN, 3 * TOKENS_OUT, ANY)
 
 
 @pytest.mark.req("CA-07", "CA-09")
@@ -164,6 +167,22 @@ async def test_the_token_is_in_no_argument_and_in_no_log(world: World) -> None:
     assert "mcpServers" in shown
     assert token not in shown.partition("\n")[2]
     assert token not in (world.folder / "run-1.jsonl").read_text()
+
+
+@pytest.mark.req("CA-03", "CA-09")
+@pytest.mark.parametrize("kept", [False, True])
+async def test_what_a_person_has_lent_claude_is_not_an_agent_s(world: World, kept: bool) -> None:
+    home = world.folder / "home"
+    marks = {name: world.folder / name for name in ("hooked", "served")}
+    served = {"type": "stdio", "command": "touch", "args": [str(marks["served"])]}
+    (home / ".claude.json").write_text(json.dumps({"mcpServers": {"mine": served}}))
+    hook = {"hooks": [{"type": "command", "command": f"touch {marks['hooked']}"}]}
+    (home / ".claude").mkdir()
+    (home / ".claude" / "settings.json").write_text(json.dumps({"hooks": {"SessionStart": [hook]}}))
+    outcome = await world.run("run-1", operator_tools=kept)
+    assert outcome.process.kind is OutcomeKind.EXITED
+    assert {name: path.exists() for name, path in marks.items()} == dict.fromkeys(marks, kept)
+    assert len(world.taken) == 1
 
 
 async def test_claude_starts_though_it_is_told_that_it_runs_within_itself(world: World) -> None:

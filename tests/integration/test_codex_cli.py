@@ -26,6 +26,7 @@ from scriptorium.server import Endpoint, SubmitAnswer, Tokens
 from scriptorium.server.serve import serve
 
 from .model_server import TOKENS_IN, TOKENS_OUT, CallTool, Conversation, ModelServer, Say, Shell, Step
+from .responses_api import ResponsesApi
 
 pytestmark = [
     pytest.mark.slow,
@@ -122,7 +123,7 @@ async def world(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[World]:
     inbox, tokens = Inbox(), Tokens()
     run = partial(serve, host="127.0.0.1", port=0, tokens=tokens, submit=inbox.submit)
     endpoint: Endpoint = await nursery.start(run)
-    async with ModelServer(lambda _conversation: [MAKE, SUBMIT, END]).running() as model:
+    async with ModelServer(lambda _conversation: [MAKE, SUBMIT, END], ResponsesApi()).running() as model:
         # As in the service: Codex leaves helpers behind that would stay zombies otherwise.
         runner = ProcessRunner(tmp_path / "runs", adopts_orphans=True)
         yield World(tmp_path, model, inbox, tokens, endpoint, runner)

@@ -60,9 +60,11 @@ RUNS = st.builds(
     duration_seconds=st.floats(0, 1e9, allow_nan=False),
     tokens_in=COUNTS,
     tokens_out=COUNTS,
+    cost_usd=st.none() | st.floats(0, 1e9, allow_nan=False),
     log=HOSTILE,
     detail=HOSTILE,
     unsubmitted=NAMES,
+    findings=HOSTILE,
 )
 REOPENS = st.builds(
     ReopenNote,
@@ -162,7 +164,10 @@ def test_a_note_is_bounded_whatever_it_is_given() -> None:
     assert len(entry.summary) == SUMMARY_LIMIT
 
 
-@pytest.mark.parametrize("bad", [{"duration_seconds": float("nan")}, {"tokens_in": -1}, {"timeout": "never"}])
+@pytest.mark.parametrize(
+    "bad",
+    [{"duration_seconds": float("nan")}, {"tokens_in": -1}, {"cost_usd": float("inf")}, {"timeout": "never"}],
+)
 def test_a_note_that_cannot_be_is_refused(bad: dict[str, object]) -> None:
     values: dict[str, object] = {
         "outcome": "x", "harness": "x", "attempt": 1, "counted": True, "started": "", "duration_seconds": 1.0,

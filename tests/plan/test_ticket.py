@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scriptorium.plan.notes import ReopenNote, ReopenReason
+from scriptorium.plan.spent import Spent
 from scriptorium.plan.ticket import MAX_WRITTEN_BYTES, Field, Priority, Ticket, TicketUnreadable
 
 from .plans import REOPENED, run_note, ticket_text
@@ -195,3 +197,15 @@ def test_work_on_a_ticket_never_makes_it_unreadable() -> None:
     assert len(ticket.text) > MAX_WRITTEN_BYTES
     with pytest.raises(TicketUnreadable, match="too long"):
         Ticket.parse(ticket.text.replace("xxx", "x" * 2_000, 1))
+
+
+@pytest.mark.req("CA-10")
+def test_what_was_spent_counts_every_run_since_a_person_unparked_it() -> None:
+    first = evolve(run_note(1), tokens_in=10, tokens_out=5, cost_usd=0.25)
+    untold = evolve(run_note(2, counted=False), tokens_in=3)
+    ticket = Ticket.parse(ticket_text()).with_run(first).with_reopen(REOPENED).with_run(untold)
+    assert ticket.spent == Spent(2, 25.0, 18, 0.25)
+    unparked = ticket.with_unpark()
+    assert unparked.spent == Spent()
+    assert unparked.with_run(first).spent == Spent(1, 12.5, 15, 0.25)
+    assert Spent.of(unparked.runs) == ticket.spent  # of its whole life

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -24,7 +25,7 @@ from scriptorium.actors.attempts import (
     next_step,
 )
 from scriptorium.actors.by_hand import taken_away
-from scriptorium.actors.coding_prompt import coding_prompt
+from scriptorium.actors.coding_prompt import coding_prompt, guides_in
 from scriptorium.actors.crew import Place
 from scriptorium.actors.events import AttemptOver, AttemptStarted, Parked, Reopened
 from scriptorium.actors.findings import find_out
@@ -126,18 +127,18 @@ class Agent(Actor[AgentMessage]):
         file = view.snapshot.tickets.get(self._id)
         if file is None or file.state is not TicketState.IN_PROGRESS or view.tip is None:
             return None
-        if self._id in queued_tickets(view.snapshot):
+        if self._id in queued_tickets(view.snapshot) or not view.can_tell(Role.CODING):
             return None
         used_up = lifetime_used_up(file.ticket.spent, world.config)
         if used_up is not None:
             await self._commit_end(file, lifetime_over(used_up), parks=True)
             return None
-        prepared, number, log = await world.offload(partial(self._make_ready, file, view.tip))
+        prepared, guides, number, log = await world.offload(partial(self._make_ready, file, view.tip))
         area = view.snapshot.areas.get(file.ticket.area)
         job = AgentJob(
             role=Role.CODING,
             run_id=world.new_run_id(),
-            prompt=coding_prompt(file, area, prepared, world.config),
+            prompt=coding_prompt(view.prompts, file, area, prepared, guides=guides, config=world.config),
             cwd=prepared.path,
             log=log,
             attempt=number,
@@ -147,14 +148,14 @@ class Agent(Actor[AgentMessage]):
         )
         return Attempt(job, prepared, world.timestamp(), trio.current_time())
 
-    def _make_ready(self, file: TicketFile, tip: Oid) -> tuple[Prepared, int, Path]:
-        """The worktree, and the number and the log of the attempt."""
+    def _make_ready(self, file: TicketFile, tip: Oid) -> tuple[Prepared, Sequence[str], int, Path]:
+        """The worktree, the project's guides in it, and the number and the log of the attempt."""
         project = self._world.project
         prepared = prepare_worktree(project, file.id, file.slug, tip, merge_base=True)
         floor = max((note.attempt for note in file.ticket.runs), default=0)
         number, log = next_log(project.logs_dir, file.id, floor)
         self._session.find(file.ticket, number, log)
-        return prepared, number, log
+        return prepared, guides_in(prepared.path), number, log
 
     async def _run(self, context: Context[AgentMessage], attempt: Attempt) -> AgentOutcome:
         world = self._world

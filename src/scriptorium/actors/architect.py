@@ -18,7 +18,6 @@ from scriptorium.plan.ids import AreaName, InvalidName, Oid, parse_area_name
 from scriptorium.plan.snapshot import Snapshot
 from scriptorium.plan.spec import Spec
 from scriptorium.plan.transitions import ParkSpec, PreconditionFailed, UpdateAreas
-from scriptorium.prompts import render
 
 _AREA_FILE = re.compile(r"areas/([^/]+)\.md")
 
@@ -82,6 +81,8 @@ class Architect(Reconciler):
         spec = spec_to_split(view.snapshot)
         if spec is None or not view.base_is_green or self.world.stopping.is_set():
             return True
+        if not view.can_tell(Role.ARCHITECT):
+            return True
         if self.waits(self._pauses):
             return self._pauses.trouble.until is None
         place = self.place_for(Role.ARCHITECT)
@@ -118,7 +119,8 @@ class Architect(Reconciler):
         return False
 
     async def _attempt(self, view: View, spec: Spec) -> PlannerAttempt:
-        prompt = render("architect", spec=spec.text, problems=problems_section(self._problems))
+        problems = problems_section(self._problems)
+        prompt = view.prompts.render("architect", spec=spec.text, problems=problems)
         number = self._failures.get(spec.oid, 0) + 1
         run = PlannerRun(Role.ARCHITECT, view.snapshot.commit, prompt, number)
         return await run_planner(self.world, run, stop=self.world.stopping)

@@ -38,7 +38,7 @@ from scriptorium.code.worktrees import (
 from scriptorium.plan.ids import TicketId
 from scriptorium.plan.layout import TicketState
 from scriptorium.plan.refs import RefError
-from scriptorium.plan.snapshot import Snapshot, TicketFile
+from scriptorium.plan.snapshot import TicketFile
 from scriptorium.plan.transitions import AssignTicket, ParkTicket, PreconditionFailed
 from scriptorium.runtime import ChildSpec, Ref, Restart
 
@@ -79,13 +79,13 @@ class Assigner(Reconciler):
             self._branches_tidied = True
         if self.world.stopping.is_set():
             return True
-        self._notice_crashes(view.snapshot)
+        self._notice_crashes(view)
         resting = self._strikes.resting()
         staffing = Staffing(
             free_places=self.world.crew.free_places(self._harness),
             held=self.world.crew.held,
             resting=frozenset(resting),
-            base_is_green=view.base_is_green,
+            base_is_green=view.base_is_green and view.can_tell(Role.CODING),
         )
         wanted = decide_assignments(view.snapshot, staffing)
         for assignment in wanted:
@@ -102,16 +102,18 @@ class Assigner(Reconciler):
 
     # ---- staffing
 
-    def _notice_crashes(self, snapshot: Snapshot) -> None:
-        """An Agent that is over while its ticket is still to be worked on has crashed: a strike."""
-        unfinished = {file.id for file in snapshot.in_state(TicketState.IN_PROGRESS)} - queued_tickets(
-            snapshot
-        )
+    def _notice_crashes(self, view: View) -> None:
+        """An Agent that is over while its ticket is still to be worked on has crashed: a strike. Not while
+        there is no prompt to be had: for want of one, Agents end too."""
+        snapshot = view.snapshot
+        unfinished = {file.id for file in snapshot.in_state(TicketState.IN_PROGRESS)}
+        unfinished -= queued_tickets(snapshot)
         self._staffed &= unfinished
         self._strikes.keep(unfinished)
         for ticket in self._staffed - self.world.crew.held:
             self._staffed.discard(ticket)
-            self._strikes.add(ticket)
+            if view.can_tell(Role.CODING):
+                self._strikes.add(ticket)
 
     async def _staff(self, assignment: Assignment) -> None:
         place = self.world.crew.try_place(self._harness)

@@ -2,29 +2,69 @@
 
 from __future__ import annotations
 
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
 from scriptorium.code.worktrees import Prepared
 from scriptorium.config import Config
 from scriptorium.plan.area import Area
 from scriptorium.plan.notes import Note, ReopenNote, RunNote, UnparkNote
 from scriptorium.plan.snapshot import TicketFile
 from scriptorium.plan.ticket import Ticket
-from scriptorium.prompts import render
+from scriptorium.prompts import Prompts, fenced, listed_fenced
 
 OUTPUT_SHOWN_CHARACTERS = 6_000
 DETAIL_SHOWN_CHARACTERS = 2_000
+TITLE_SHOWN_CHARACTERS = 200
+PATH_SHOWN_CHARACTERS = 500
+FILES_SHOWN = 200
+EVENTS_SHOWN = 20
+
+GUIDES = ("AGENTS.md", "CLAUDE.md")
+"""Where a project says how agents are to work on it."""
 
 
-def coding_prompt(file: TicketFile, area: Area | None, prepared: Prepared, config: Config) -> str:
+def coding_prompt(
+    prompts: Prompts,
+    file: TicketFile,
+    area: Area | None,
+    prepared: Prepared,
+    *,
+    guides: Sequence[str],
+    config: Config,
+) -> str:
     """The whole prompt of an attempt. Deterministic: the same facts give the same text."""
-    return render(
+    return prompts.render(
         "coding",
         branch=prepared.branch,
         checks=_checks(config),
-        history=_history(file.ticket, prepared),
-        ticket=f"{file.id} {file.ticket.title}",
-        text=_ticket(file.ticket),
-        area=area.text if area is not None else "(none)",
+        guides=_guides(guides),
+        history=_history(prompts, file.ticket, prepared),
+        ticket=f"{file.id} {file.ticket.title[:TITLE_SHOWN_CHARACTERS]}",
+        text=fenced(_ticket(file.ticket)),
+        area=fenced(area.text) if area is not None else "(none)",
     )
+
+
+def guides_in(worktree: Path) -> tuple[str, ...]:
+    """Which of the project's guides for agents are in a worktree; what they say is for the agent to read."""
+    return tuple(name for name in GUIDES if _is_file_or_link(worktree / name))
+
+
+def _is_file_or_link(path: Path) -> bool:
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) or stat.S_ISLNK(mode)
+
+
+def _guides(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    listed = " and ".join(f"`{name}`" for name in names)
+    return f"- The project has rules of its own for those who work on it: read {listed} and keep to them.\n"
 
 
 def _checks(config: Config) -> str:
@@ -45,11 +85,14 @@ def _ticket(ticket: Ticket) -> str:
     )
 
 
-def _history(ticket: Ticket, prepared: Prepared) -> str:
+def _history(prompts: Prompts, ticket: Ticket, prepared: Prepared) -> str:
     events = _events(ticket)
-    text = render("continue", events="\n".join(events)) if events else ""
+    if len(events) > EVENTS_SHOWN:
+        events = [events[0], f"- ({len(events) - EVENTS_SHOWN} attempts)", *events[1 - EVENTS_SHOWN :]]
+    text = prompts.render("continue", events="\n".join(events)) if events else ""
     if prepared.conflicts:
-        text += render("conflicts", files="\n".join(f"- {path}" for path in prepared.conflicts))
+        files = listed_fenced(prepared.conflicts, most=FILES_SHOWN, characters=PATH_SHOWN_CHARACTERS)
+        text += prompts.render("conflicts", files=files)
     return text
 
 
@@ -70,11 +113,13 @@ def _event(note: Note) -> str:
 
 
 def _reopened(note: ReopenNote) -> str:
-    parts = [f"- Your submission came back ({note.reason.value}): {note.detail[:DETAIL_SHOWN_CHARACTERS]}"]
+    parts = [f"- Your submission came back ({note.reason.value}):"]
+    if note.detail:
+        parts += ["", fenced(note.detail, DETAIL_SHOWN_CHARACTERS), ""]
     if note.log:
         parts.append(f"  The whole output is in {note.log}.")
     if note.output_tail:
-        parts += ["", _fenced(note.output_tail[-OUTPUT_SHOWN_CHARACTERS:]), ""]
+        parts += ["", fenced(note.output_tail, OUTPUT_SHOWN_CHARACTERS, tail=True), ""]
     return "\n".join(parts)
 
 
@@ -82,29 +127,13 @@ def _run(note: RunNote) -> str:
     told = f"- Attempt {note.attempt} {note.outcome}"
     if note.timeout.value != "none":
         told += f" (time limit: {note.timeout.value})"
-    detail = note.detail.strip()[:DETAIL_SHOWN_CHARACTERS]
+    detail = note.detail.strip()
     if note.counted and not detail:
         detail = "it never called submit_pr"
-    told = f"{told}. {_quoted(detail)}" if detail else f"{told}."
+    told += "."
+    if detail:
+        told += f" Its last words, or why it ended:\n\n{fenced(detail, DETAIL_SHOWN_CHARACTERS)}\n"
     if not note.findings:
         return told
-    return (
-        f"{told}\n\n  What your worktree held then:\n\n{_fenced(note.findings[-OUTPUT_SHOWN_CHARACTERS:])}\n"
-    )
-
-
-def _quoted(text: str) -> str:
-    return "Its last words, or why it ended:\n\n" + "\n".join(f"  > {line}" for line in text.splitlines())
-
-
-def _fenced(text: str) -> str:
-    fence = "`" * max(3, _longest_fence(text) + 1)
-    return f"{fence}\n{text.rstrip()}\n{fence}"
-
-
-def _longest_fence(text: str) -> int:
-    longest = run = 0
-    for character in text:
-        run = run + 1 if character == "`" else 0
-        longest = max(longest, run)
-    return longest
+    found = fenced(note.findings, OUTPUT_SHOWN_CHARACTERS, tail=True)
+    return f"{told}\n  What your worktree held then:\n\n{found}\n"

@@ -83,7 +83,7 @@ class Conditions:
     health: Health = field(factory=Health)
     blocked: Blocked | None = None
     halted: dict[str, str] = field(factory=dict)
-    """Roles whose program cannot be started, and why."""
+    """Roles whose program cannot be started, or the prompts that cannot be used, and why."""
 
     def set_health(self, health: Health) -> None:
         """Record the verdict on the base branch's tip."""

@@ -25,7 +25,7 @@ from scriptorium.plan.drafts import DraftsRefused, validate_drafts
 from scriptorium.plan.ids import AreaName
 from scriptorium.plan.snapshot import Snapshot
 from scriptorium.plan.transitions import CreateTickets, ParkArea, PreconditionFailed
-from scriptorium.prompts import render
+from scriptorium.prompts import Prompts, fenced
 
 _TICKET_FILE = re.compile(r"tickets/open/([^/]+)")
 
@@ -55,18 +55,18 @@ class Manager(Reconciler):
         areas = areas_to_ticket(view.snapshot, self._running)
         if areas and self.waits(self._pauses):
             return not self._running and self._pauses.trouble.until is None
-        if view.base_is_green and not self.world.stopping.is_set():
+        if view.base_is_green and view.can_tell(Role.MANAGER) and not self.world.stopping.is_set():
             for area in areas:
                 place = self.place_for(Role.MANAGER)
                 if place is None:
                     break
                 self._running.add(area.name)
-                self.nursery.start_soon(self._ticket_area, view.snapshot, area, place)
+                self.nursery.start_soon(self._ticket_area, view, area, place)
         return not self._running and not (areas and self.held_back(Role.MANAGER))
 
-    async def _ticket_area(self, snapshot: Snapshot, area: Area, place: Place) -> None:
+    async def _ticket_area(self, view: View, area: Area, place: Place) -> None:
         try:
-            await self._try(snapshot, area, place)
+            await self._try(view.snapshot, view.prompts, area, place)
         except Exception as error:  # one area must not end the agents of the others
             note_trouble(self.world, self._pauses, f"{self.name} of {area.name}", error)
         finally:
@@ -74,11 +74,12 @@ class Manager(Reconciler):
             self._running.discard(area.name)
             self.nudge()
 
-    async def _try(self, snapshot: Snapshot, area: Area, place: Place) -> None:
+    async def _try(self, snapshot: Snapshot, prompts: Prompts, area: Area, place: Place) -> None:
         tries = self._tries.get(area.name)
         if tries is None or tries.oid != area.oid:
             tries = self._tries[area.name] = _Tries(area.oid)
-        prompt = render("manager", area=area.name, text=area.text, problems=problems_section(tries.problems))
+        problems = problems_section(tries.problems)
+        prompt = prompts.render("manager", area=area.name, text=fenced(area.text), problems=problems)
         run = PlannerRun(Role.MANAGER, snapshot.commit, prompt, tries.failed + 1, area.name)
         attempt = await run_planner(self.world, run, stop=self.world.stopping)
         place.release()

@@ -7,6 +7,11 @@ from scriptorium.actors.pause import Pauses
 from scriptorium.actors.planner_run import PlannerAttempt
 from scriptorium.actors.provider import note_provider
 from scriptorium.actors.world import Role, World
+from scriptorium.prompts import listed_fenced
+
+PROBLEMS_TOLD = 50
+PROBLEM_CHARACTERS = 1_000
+"""A planner's own file names and words are in them."""
 
 
 def note_start(world: World, pauses: Pauses, role: Role, attempt: PlannerAttempt) -> None:
@@ -32,5 +37,5 @@ def problems_section(problems: tuple[str, ...]) -> str:
     """The part of a planner's prompt that says what was wrong with its last try; empty for none."""
     if not problems:
         return ""
-    listed = "\n".join(f"- {problem}" for problem in problems)
+    listed = listed_fenced(problems, most=PROBLEMS_TOLD, characters=PROBLEM_CHARACTERS)
     return f"## What was wrong with your last try\n\n{listed}\n"

@@ -14,14 +14,22 @@ from scriptorium.actors.instance import single_instance
 from scriptorium.actors.planner_run import PlannerAttempt, PlannerRun, run_planner
 from scriptorium.actors.process_agents import ProcessAgents
 from scriptorium.actors.world import AgentRunner, Role, new_run_id
-from scriptorium.code.repository import Project, ensure_state_dir
+from scriptorium.code.prompt_files import prompts_at
+from scriptorium.code.repository import (
+    Project,
+    RepositoryProblem,
+    base_branch,
+    branch_tip,
+    ensure_state_dir,
+    open_repository,
+)
 from scriptorium.code.scratch import discard_all
 from scriptorium.config import Config
 from scriptorium.harness.refusing import default_runner
 from scriptorium.plan.refs import RefError, enable_fsync
 from scriptorium.plan.repository import PlanBusy, PlanRepository
 from scriptorium.plan.transitions import PreconditionFailed, UpdateSpec
-from scriptorium.prompts import render
+from scriptorium.prompts import Prompts, PromptUnusable, fenced
 from scriptorium.runtime import EventStream, Offload, in_thread
 
 SPEC = "spec.md"
@@ -68,6 +76,14 @@ class Desk:
         """Not the service's: its start clears that away."""
         return planning_dir(self.project) / "scratch"
 
+    def read_prompts(self) -> Prompts:
+        """Those of the base branch as it is now. Raises `RepositoryProblem` when it has none to read."""
+        if self.config.prompts is None:
+            return Prompts()
+        repo = open_repository(self.project)
+        branch = base_branch(repo, self.config.base_branch)
+        return prompts_at(repo, branch, branch_tip(repo, branch), self.config.prompts)
+
 
 def planning_dir(project: Project) -> Path:
     """What a planning session keeps while it is open."""
@@ -97,7 +113,11 @@ async def ask_planner(desk: Desk, request: str, talk: Sequence[Exchange], stop: 
     Raises `PlanningFailed`. Cancelled, the agent is gone and the spec is as it was, or committed.
     """
     before = await desk.offload(desk.plan.read)
-    prompt = render("planning", request=request, conversation=_conversation(talk))
+    try:
+        prompts = await desk.offload(desk.read_prompts)
+        prompt = prompts.render("planning", request=request, conversation=_conversation(talk))
+    except (RepositoryProblem, PromptUnusable) as error:
+        raise PlanningFailed(f"the prompt for the agent cannot be used: {error}") from error
     attempt = await run_planner(desk, PlannerRun(Role.ARCHITECT, before.commit, prompt, 1), stop=stop)
     if attempt.stopped:
         return None
@@ -133,8 +153,8 @@ def _conversation(talk: Sequence[Exchange]) -> str:
     if not talk:
         return ""
     told = "\n\n".join(
-        f"The person: {exchange.request[:EXCHANGE_CHARACTERS]}\n\n"
-        f"You: {exchange.answer[:EXCHANGE_CHARACTERS]}"
+        f"The person:\n\n{fenced(exchange.request, EXCHANGE_CHARACTERS)}\n\n"
+        f"You:\n\n{fenced(exchange.answer, EXCHANGE_CHARACTERS)}"
         for exchange in talk[-EXCHANGES_TOLD:]
     )
     return f"## What was said before\n\n{told}\n"

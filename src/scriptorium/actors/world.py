@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Protocol
@@ -19,21 +20,28 @@ import trio
 from attrs import define, field, frozen
 
 from scriptorium.actors.crew import Crew
+from scriptorium.actors.events import Trouble
 from scriptorium.actors.health import Conditions, Health, HealthState
 from scriptorium.actors.news import News
 from scriptorium.actors.watcher import TICK_SECONDS
 from scriptorium.code.evidence import Verdict
+from scriptorium.code.prompt_files import prompts_at, said_of
 from scriptorium.code.repository import Project, branch_tip
 from scriptorium.config import Config
 from scriptorium.harness.interface import AgentOutcome
 from scriptorium.plan.ids import AreaName, Oid, TicketId
 from scriptorium.plan.snapshot import Snapshot
 from scriptorium.plan.store import PlanStore
+from scriptorium.prompts import BUILT_IN, Prompts
 from scriptorium.runtime import EventStream, Offload, in_thread_unattended
 from scriptorium.server import SubmitAnswer
 
 STOP_GRACE_LIMIT_SECONDS = 10.0
 """Of the 15 s of the contract *Signals*, at most this is for the agents; the rest is for everybody else."""
+
+
+PROMPTS = "prompts"
+"""What `Conditions` call them."""
 
 
 def stop_grace_seconds(config: Config) -> float:
@@ -113,12 +121,16 @@ class Checks(Protocol):
 
 @frozen
 class View:
-    """What a decision is made from: one snapshot, the base branch's tip, and what is known of it."""
+    """What a decision is made from: one snapshot, the base branch's tip, and what is known of it.
+
+    `prompts` are those of the tip.
+    """
 
     snapshot: Snapshot
     tip: Oid | None
     health: Health
     generation: int
+    prompts: Prompts = BUILT_IN
 
     @property
     def seen(self) -> tuple[Oid, Oid | None]:
@@ -129,6 +141,10 @@ class View:
     def base_is_green(self) -> bool:
         """Whether work may go on."""
         return self.health.state is HealthState.GREEN
+
+    def can_tell(self, role: Role) -> bool:
+        """Whether there is a prompt for an agent of this role: a repository's own may have a fault."""
+        return self.prompts.fault_of(role.value) is None
 
 
 def utc_now() -> datetime:
@@ -169,6 +185,7 @@ class World:
     stopping: trio.Event = field(factory=trio.Event)
     _tip: Oid | None = field(default=None, init=False)
     _tip_is_known: bool = field(default=False, init=False)
+    _prompts: tuple[Oid | None, Prompts] = field(default=(None, BUILT_IN), init=False)
 
     @property
     def scratch_dir(self) -> Path:
@@ -186,7 +203,28 @@ class World:
         if afresh or snapshot is None or not self._tip_is_known:
             snapshot = await self.plan.read()
             self.base_is_at(await self.offload(self.read_tip))
-        return View(snapshot, self._tip, self.conditions.health.of(self._tip), generation)
+        tip = self._tip
+        prompts = await self._prompts_of(tip)
+        return View(snapshot, tip, self.conditions.health.of(tip), generation, prompts)
+
+    async def _prompts_of(self, tip: Oid | None) -> Prompts:
+        """Read once for each tip, and only where prompts are configured. A fault is said, and halts the work
+        that would be told with it until a landing mends it."""
+        if self.config.prompts is None:
+            return BUILT_IN
+        known, prompts = self._prompts
+        if known != tip:
+            prompts = await self.offload(partial(self._read_prompts, tip))
+            self._prompts = (tip, prompts)
+            said = said_of(prompts)
+            if said is not None and said != self.conditions.halted.get(PROMPTS):
+                self.events.publish(Trouble(f"the {PROMPTS} {said}"))
+            self.conditions.set_halted(PROMPTS, said)
+        return prompts
+
+    def _read_prompts(self, tip: Oid | None) -> Prompts:
+        repo = pygit2.Repository(str(self.project.git_dir))
+        return prompts_at(repo, self.branch, tip, self.config.prompts)
 
     def base_is_at(self, tip: Oid | None) -> None:
         """The base branch was found, or brought, there."""

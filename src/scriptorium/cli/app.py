@@ -103,14 +103,21 @@ def run(
 \b
 Examples:
   scriptorium status
+  scriptorium status --usage             what all agents have used, those of done tickets too
   scriptorium status --json | jq .tickets.open
 """,
 )
-def status(at: At = ".", as_json: Json = False) -> int:
+def status(
+    at: At = ".",
+    as_json: Json = False,
+    with_done: Annotated[
+        bool, typer.Option("--usage", help="Count what done tickets have used too: reads them all.")
+    ] = False,
+) -> int:
     """Show tickets, agents, the merge queue and the base branch."""
     from scriptorium.cli.status import status as command  # noqa: PLC0415
 
-    return command(at, as_json=as_json)
+    return command(at, as_json=as_json, with_done=with_done)
 
 
 @app.command(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from scriptorium.cli.failure import Failure, printable
 from scriptorium.cli.place import find_project, no_plan, read_config
 from scriptorium.cli.standing import Standing, look
+from scriptorium.cli.usage import Usage, in_words, usage_of
 from scriptorium.plan.ids import TicketId
 from scriptorium.plan.objects import ObjectMissing
 from scriptorium.plan.parked import parked
@@ -19,23 +20,27 @@ SHOWN = 20
 """Of a list that somebody may have made a hundred thousand long."""
 
 
-def status(at: str, *, as_json: bool) -> int:
-    """Print the state of the repository at ``at``; raises Failure when there is no plan branch."""
+def status(at: str, *, as_json: bool, with_done: bool = False) -> int:
+    """Print the state of the repository at ``at``; raises Failure when there is no plan branch.
+
+    ``with_done`` reads the done tickets too, for what all agents have used: seconds for ten thousand.
+    """
     project = find_project(at)
     try:
         standing = look(project, read_config(project))
+        if standing is None:
+            raise no_plan(project)
+        usage = usage_of(standing.plan, with_done=with_done)
     except (RefError, ObjectMissing) as error:
         raise Failure(str(error)) from error
-    if standing is None:
-        raise no_plan(project)
     if as_json:
-        sys.stdout.write(f"{json.dumps(document(standing), indent=2)}\n")
+        sys.stdout.write(f"{json.dumps(document(standing, usage), indent=2)}\n")
     else:
-        sys.stdout.write("".join(f"{printable(line)}\n" for line in lines(standing)))
+        sys.stdout.write("".join(f"{printable(line)}\n" for line in lines(standing, usage)))
     return 0
 
 
-def document(standing: Standing) -> dict[str, object]:
+def document(standing: Standing, usage: Usage) -> dict[str, object]:
     """The contract's JSON document."""
     return {
         "tickets": _counts(standing.plan),
@@ -62,10 +67,11 @@ def document(standing: Standing) -> dict[str, object]:
             "pid": standing.service.pid if standing.service else None,
             "endpoint": standing.service.endpoint if standing.service else None,
         },
+        "usage": usage.document(),
     }
 
 
-def lines(standing: Standing) -> list[str]:
+def lines(standing: Standing, usage: Usage) -> list[str]:
     """The text: the contract's lines first, then what else a person wants to know."""
     counts = _counts(standing.plan)
     shown = [
@@ -89,6 +95,7 @@ def lines(standing: Standing) -> list[str]:
         left = "; `scriptorium run` ends these agents and goes on with their work" if standing.agents else ""
         shown.append(f"Service: not running{left}")
     shown += standing.conditions
+    shown += in_words(usage, SHOWN)
     problems = standing.plan.problems
     shown += [f"Unreadable: {problem}" for problem in problems[:SHOWN]]
     if len(problems) > SHOWN:

@@ -86,6 +86,8 @@ def _mcp(request: AgentRequest) -> tuple[str, ...]:
         "type": "http",
         "url": request.mcp_url,
         "headers": {"Authorization": f"Bearer ${{{request.token_env}}}"},
+        # Else the tool is hidden behind a search for tools, and an agent may never find how to submit.
+        "alwaysLoad": True,
     }
     return ("--mcp-config", json.dumps({"mcpServers": {"scriptorium": server}}))
 
@@ -157,7 +159,10 @@ def _result(value: JsonObject) -> Iterator[HarnessEvent]:
 
 
 def _usage(value: JsonObject) -> UsageReported:
-    """Of this run, helper models included; without those as far as the older field has it."""
+    """Of the session, helper models included; of this run, without those, where there is but the older field.
+
+    A resumed session goes on counting tokens by model, and its cost.
+    """
     cost = number_of(value, "total_cost_usd")
     models = [model for model in object_of(value, "modelUsage").values() if isinstance(model, dict)]
     if models:
@@ -167,12 +172,11 @@ def _usage(value: JsonObject) -> UsageReported:
             for name in ("inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
         )
         tokens_out = sum(count_of(model, "outputTokens") for model in models)
-    else:
-        usage = object_of(value, "usage")
-        names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-        tokens_in = sum(count_of(usage, name) for name in names)
-        tokens_out = count_of(usage, "output_tokens")
-    return UsageReported(tokens_in, tokens_out, cost, of_session=False)
+        return UsageReported(tokens_in, tokens_out, cost)
+    usage = object_of(value, "usage")
+    names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    tokens_in = sum(count_of(usage, name) for name in names)
+    return UsageReported(tokens_in, count_of(usage, "output_tokens"), cost, of_session=False)
 
 
 def _rate_limit(value: JsonObject) -> Iterator[HarnessEvent]:

@@ -134,9 +134,8 @@ class Usage:
         """What was used after `before`, an earlier figure of the same session."""
         if not self.of_session:
             return self
-        return Usage(
-            _less(self.tokens_in, before.tokens_in), _less(self.tokens_out, before.tokens_out), self.cost_usd
-        )
+        cost = None if self.cost_usd is None else max(0.0, self.cost_usd - (before.cost_usd or 0.0))
+        return Usage(_less(self.tokens_in, before.tokens_in), _less(self.tokens_out, before.tokens_out), cost)
 
 
 def _less(total: int | None, before: int | None) -> int | None:

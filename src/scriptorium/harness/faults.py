@@ -69,7 +69,8 @@ _WORDS: Final = {
     ),
     ProviderFault.NETWORK: re.compile(
         r"stream disconnected|connection ?(?:failed|refused|reset|error|closed)|unable to connect"
-        r"|error sending request|while reading the server response|idle timeout|network|dns error"
+        r"|connection to the api was lost|request timed out|error sending request"
+        r"|while reading the server response|idle timeout|network|dns error"
     ),
 }
 

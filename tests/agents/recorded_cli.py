@@ -1,7 +1,7 @@
-"""The real Codex, and beside it a record of each run: `python recorded_codex.py FOLDER CODEX ARGUMENTS...`
+"""A real agent CLI, and beside it a record of each run: `python recorded_cli.py FOLDER PROGRAM ARGUMENTS...`
 
 FOLDER gets `<run>.json` with its arguments, its parent and what it is for, and `<run>.out` with every byte
-that Codex printed, whatever scriptorium makes of it. Prompt, errors and exit code go through untouched.
+that the CLI printed, whatever scriptorium makes of it. Prompt, errors and exit code go through untouched.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def main(folder: Path, program: str, words: list[str]) -> int:
-    """Run Codex to its end; its exit code."""
+    """Run the CLI to its end; its exit code."""
     run = os.environ["SCRIPTORIUM_RUN"]
     names = ("SCRIPTORIUM_ROLE", "SCRIPTORIUM_TICKET", "SCRIPTORIUM_AREA", "SCRIPTORIUM_MCP_TOKEN")
     facts = {name: os.environ.get(name) for name in names}
@@ -23,13 +23,13 @@ def main(folder: Path, program: str, words: list[str]) -> int:
     (folder / f"{run}.json").write_text(json.dumps(record))
     with (
         (folder / f"{run}.out").open("xb", buffering=0) as printed,
-        subprocess.Popen([program, *words], stdout=subprocess.PIPE, bufsize=0) as codex,
+        subprocess.Popen([program, *words], stdout=subprocess.PIPE, bufsize=0) as cli,
     ):
-        assert codex.stdout is not None
-        while chunk := os.read(codex.stdout.fileno(), 65536):
+        assert cli.stdout is not None
+        while chunk := os.read(cli.stdout.fileno(), 65536):
             printed.write(chunk)
             os.write(1, chunk)
-        code = codex.wait()
+        code = cli.wait()
     # As a shell says it: a process that ended by a signal has no exit code of its own.
     return code if code >= 0 else 128 - code
 

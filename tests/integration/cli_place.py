@@ -1,7 +1,7 @@
-"""A repository whose agents are the real Codex CLI, which asks a model on loopback.
+"""A repository whose agents are a real CLI, which asks a model on loopback.
 
 `scriptorium` runs as a process of its own, with an empty home and nothing of the environment of whoever runs
-the tests. The `codex` on its PATH is the real one with a recorder around it.
+the tests. The CLI on its PATH is the real one with a recorder around it.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import trio
 from attrs import define, field, frozen
 
-from scriptorium.harness.codex import find_codex
 from scriptorium.harness.interface import last_message_path
 from scriptorium.harness.output import mask
 from scriptorium.plan.drafts import validate_drafts
@@ -30,15 +30,14 @@ from scriptorium.plan.init import initialize
 from scriptorium.plan.repository import PlanRepository
 from scriptorium.plan.ticket import Ticket
 from scriptorium.plan.transitions import CreateTickets, UpdateAreas, UpdateSpec
-from tests.agents import recorded_codex
+from tests.agents import recorded_cli
 from tests.system.history import ids, shown, tickets
 from tests.system.places import Place
+from tests.system.service import is_alive, marked
 
+from .clis import KEY, Cli, read_events
 from .model_server import Conversation, ModelServer, Recorded, Script, Shell
 
-KEY_NAME = "SCRIPTED_MODEL_KEY"
-KEY = "the-key-of-the-scripted-model"
-MODEL = "gpt-scripted"
 NO_WAY_OUT = "http://127.0.0.1:9"
 KEPT = ("PATH", "LANG", "LC_ALL", "TERM", "TMPDIR", "USER")
 
@@ -52,8 +51,6 @@ for path in sorted(Path("units").glob("*.py")):
     assert found["FACTOR"] == KNOWN[path.stem], f"{path.stem}: {found['FACTOR']} is not {KNOWN[path.stem]}"
 """
 FILES = {"Makefile": "test:\n\t@python3 -B check.py\n", "check.py": CHECK, "README.md": "# units\n"}
-
-Command = Sequence[str]
 
 
 def write(path: str, text: str) -> Shell:
@@ -77,9 +74,10 @@ def draft(title: str, depends: str = "", notes: str = "None.") -> str:
 
 
 @frozen
-class CodexRun:
-    """One run of Codex: what scriptorium started, what Codex printed, what scriptorium kept of it."""
+class CliRun:
+    """One run of the CLI: what scriptorium started, and what the CLI printed."""
 
+    cli: Cli
     run_id: str
     argv: tuple[str, ...]
     cwd: str
@@ -91,38 +89,31 @@ class CodexRun:
     printed: bytes
 
     @property
-    def last_message_path(self) -> Path:
-        """The file that Codex was asked to put its last message into."""
-        return Path(self.argv[self.argv.index("--output-last-message") + 1])
-
-    @property
-    def log(self) -> Path:
-        """The log that belongs to that file."""
-        folder, attempt = self.last_message_path.parent, self.last_message_path.name.partition(".")[0]
-        log = folder / f"{attempt}.jsonl"
-        assert last_message_path(log) == self.last_message_path
-        return log
-
-    @property
     def masked(self) -> bytes:
-        """What Codex printed, without the secrets."""
+        """What it printed, without the secrets."""
         return mask((KEY, *([self.token] if self.token else [])), self.printed)
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """What Codex printed, read."""
-        return [json.loads(line) for line in self.printed.splitlines()]
+        """What it printed, read."""
+        return read_events(self.printed)
 
     @property
-    def thread(self) -> str:
-        """The session that Codex said it works in."""
-        return str(next(event["thread_id"] for event in self.events if event["type"] == "thread.started"))
+    def session(self) -> str:
+        """The session that it said it works in."""
+        return self.cli.session_in(self.events)
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether it was told to go on with a session."""
+        return "resume" in self.argv or "--resume" in self.argv
 
 
 @define(slots=False)
 class Story:
     """What was done in one place, and everything that can be seen of it afterwards."""
 
+    cli: Cli
     place: Place
     model: ModelServer
     done: list[subprocess.CompletedProcess[str]] = field(factory=list)
@@ -138,12 +129,24 @@ class Story:
         return "\n".join(f"$ {done.args}\n{done.stdout}{done.stderr}" for done in self.done)
 
     @cached_property
-    def runs(self) -> tuple[CodexRun, ...]:
-        """Every run of Codex, in the order of their starts."""
-        records = sorted(
-            (self.place.aside / "codex").glob("*.json"), key=lambda path: path.stat().st_mtime_ns
-        )
-        return tuple(_run(path) for path in records)
+    def runs(self) -> tuple[CliRun, ...]:
+        """Every run of the CLI, in the order of their starts. To be looked at when all is over."""
+        records = sorted((self.place.aside / "runs").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+        return tuple(_run(self.cli, path) for path in records)
+
+    @property
+    def logs(self) -> frozenset[Path]:
+        """The logs of all runs."""
+        return frozenset((self.place.root / ".scriptorium" / "logs").glob("*/*.jsonl"))
+
+    def log_of(self, run: CliRun) -> Path:
+        """The one log with every byte that this run printed, but for the secrets."""
+        (found,) = (log for log in self.logs if log.read_bytes() == run.masked)
+        return found
+
+    def last_message_of(self, run: CliRun) -> str:
+        """What was kept beside the log as the last message."""
+        return last_message_path(self.log_of(run)).read_text()
 
     @property
     def conversations(self) -> list[Conversation]:
@@ -155,7 +158,7 @@ class Story:
         """The requests that asked the model something."""
         return [request for request in self.model.requests if request.conversation is not None]
 
-    def runs_of(self, slug: str) -> list[CodexRun]:
+    def runs_of(self, slug: str) -> list[CliRun]:
         """The runs for a ticket."""
         return [run for run in self.runs if run.ticket == ids(self.place)[slug]]
 
@@ -170,9 +173,10 @@ class Story:
         return Ticket.parse(shown(self.place, "scriptorium/plan", f"tickets/{state}/{number}-{slug}.md"))
 
 
-def _run(path: Path) -> CodexRun:
+def _run(cli: Cli, path: Path) -> CliRun:
     facts = json.loads(path.read_text())
-    return CodexRun(
+    return CliRun(
+        cli=cli,
         run_id=path.stem,
         argv=tuple(facts["argv"]),
         cwd=facts["cwd"],
@@ -185,24 +189,25 @@ def _run(path: Path) -> CodexRun:
     )
 
 
-def config() -> dict[str, Any]:
-    """The config of the repository: Codex for every role, by the name of its model."""
-    agent = {"model": MODEL, "env": [KEY_NAME]}
-    return {"agents": dict.fromkeys(("architect", "manager", "coding"), agent)}
+def config(cli: Cli, **coding: object) -> dict[str, Any]:
+    """The config of the repository: the CLI for every role, by its model's name; more for one of them."""
+    agent = {"model": cli.model, "env": [*cli.passed]}
+    return {"agents": dict.fromkeys(("architect", "manager"), agent) | {"coding": agent | coding}}
 
 
-def make_codex_place(folder: Path) -> Place:
-    """A repository of one commit, and a `codex` in a folder aside."""
+def make_cli_place(cli: Cli, folder: Path, settings: dict[str, Any] | None = None) -> Place:
+    """A repository of one commit with these settings, and the CLI's program in a folder aside."""
     place = Place(folder / "repo", folder / "aside")
     place.root.mkdir(parents=True)
-    for name in ("home", "codex-home", "codex", "bin"):
+    for name in ("home", "runs", "bin"):
         (place.aside / name).mkdir(parents=True)
-    command = [sys.executable, recorded_codex.__file__, str(place.aside / "codex"), find_codex({"PATH": ""})]
-    program = place.aside / "bin" / "codex"
+    assert cli.real is not None
+    command = [sys.executable, recorded_cli.__file__, str(place.aside / "runs"), cli.real]
+    program = place.aside / "bin" / cli.program
     program.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
     program.chmod(0o755)
     place.git("init", "-q", "-b", "main")
-    place.commit({**FILES, "scriptorium.json": json.dumps(config(), indent=2)}, "first")
+    place.commit({**FILES, "scriptorium.json": json.dumps(settings or config(cli), indent=2)}, "first")
     return place
 
 
@@ -219,37 +224,61 @@ def plant_ticket(place: Place, slug: str) -> None:
 
 
 @contextmanager
-def surroundings(place: Place, url: str) -> Iterator[None]:
-    """Within it the environment is that of a person with an empty home, whose Codex asks the model at `url`.
+def surroundings(cli: Cli, place: Place, url: str) -> Iterator[None]:
+    """Within it the environment is that of a person with an empty home, whose CLI asks the model at `url`.
 
-    What would leave the machine meets a proxy at a port where nobody listens: Codex looks for news, too.
+    What would leave the machine meets a proxy at a port where nobody listens: the CLIs look for news, too.
     """
-    (place.aside / "codex-home" / "config.toml").write_text(
-        f'model_provider = "scripted"\n\n[model_providers.scripted]\nname = "scripted"\n'
-        f'base_url = "{url}/v1"\nenv_key = "{KEY_NAME}"\nwire_api = "responses"\n'
-        "request_max_retries = 1\nstream_max_retries = 1\n"
-    )
+    home = place.aside / "home"
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ.keys() - set(KEPT):
             patch.delenv(name)
         patch.setenv("PATH", str(place.aside / "bin"), prepend=os.pathsep)
-        patch.setenv("HOME", str(place.aside / "home"))
-        patch.setenv("CODEX_HOME", str(place.aside / "codex-home"))
-        patch.setenv("HTTP_PROXY", NO_WAY_OUT)
-        patch.setenv("HTTPS_PROXY", NO_WAY_OUT)
-        patch.setenv(KEY_NAME, KEY)
+        own = {"HOME": str(home), "HTTP_PROXY": NO_WAY_OUT, "HTTPS_PROXY": NO_WAY_OUT}
+        for name, value in {**own, **cli.settle(home, url)}.items():
+            patch.setenv(name, value)
         yield
 
 
-async def _play(place: Place, script: Script, commands: Sequence[Command]) -> Story:
-    async with ModelServer(script).running() as model:
-        story = Story(place, model)
-        with surroundings(place, model.url):
-            for words in commands:
-                story.done.append(await trio.to_thread.run_sync(partial(place.scriptorium, *words)))
+Act: TypeAlias = Sequence[str] | Callable[[Story], None]
+"""A command of scriptorium, to its end; or anything else that a person, or fate, does."""
+
+
+async def _play(cli: Cli, place: Place, script: Script, acts: Sequence[Act]) -> Story:
+    async with ModelServer(script, cli.api).running() as model:
+        story = Story(cli, place, model)
+        with surroundings(cli, place, model.url):
+            for act in acts:
+                await trio.to_thread.run_sync(partial(_do, story, act))
     return story
 
 
-def play(place: Place, script: Script, *commands: Command) -> Story:
-    """Run these commands of scriptorium, one after the other, each to its end."""
-    return trio.run(_play, place, script, commands)
+def _do(story: Story, act: Act) -> None:
+    if callable(act):
+        act(story)
+    else:
+        story.done.append(story.place.scriptorium(*act))
+
+
+def play(cli: Cli, place: Place, script: Script, *acts: Act) -> Story:
+    """Do these, one after the other, with the model there; all that can be seen of it afterwards."""
+    return trio.run(_play, cli, place, script, acts)
+
+
+def kill_agents(story: Story) -> None:
+    """`kill -9` of every process that was started for an agent, and nothing else."""
+    for pid in marked(story.place.root):
+        os.kill(pid, signal.SIGKILL)
+
+
+def bury_orphans(place: Place) -> None:
+    """Wait for the dead that a killed service has left, and for nobody else's.
+
+    They are this process's children when a test before has run an agent in it: it adopts then.
+    """
+    services = {service.pid for service in place.services}
+    for path in Path("/proc/self/task").glob("*/children"):
+        for pid in map(int, path.read_text().split()):
+            if pid not in services and not is_alive(pid):
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
