@@ -192,23 +192,23 @@ class Assigner(Reconciler):
     def _tidy_branches(self, view: View) -> list[Trouble]:
         """Once: a crash between the removal of a worktree and of its branch leaves the branch."""
         troubles: list[Trouble] = []
-        project = opened(self.world.project)
-        for ticket in ticket_branches(project.repo):
-            if view.tip is None or view.snapshot.state_of(ticket) in _GOES_ON:
-                continue
-            try:
-                tidy_branch(project, ticket, view.tip)
-            except (OSError, pygit2.GitError, RefError) as error:
-                troubles.append(Trouble(f"cannot look after the branch of ticket {ticket}: {error}"))
+        with opened(self.world.project) as project:
+            for ticket in ticket_branches(project.repo):
+                if view.tip is None or view.snapshot.state_of(ticket) in _GOES_ON:
+                    continue
+                try:
+                    tidy_branch(project, ticket, view.tip)
+                except (OSError, pygit2.GitError, RefError) as error:
+                    troubles.append(Trouble(f"cannot look after the branch of ticket {ticket}: {error}"))
         return troubles
 
     def _remove(self, view: View, row: WorktreeRow) -> None:
-        project = opened(self.world.project)
-        if view.tip is None or self.world.stopping.is_set():
-            remove_worktree(project, row.path, base=view.tip)
-        else:
-            retire_worktree(project, row.path, base=view.tip)
-        if row.ticket is None or view.tip is None:
-            return
-        if view.snapshot.state_of(row.ticket) not in _GOES_ON:
-            tidy_branch(project, row.ticket, view.tip)
+        with opened(self.world.project) as project:
+            if view.tip is None or self.world.stopping.is_set():
+                remove_worktree(project, row.path, base=view.tip)
+            else:
+                retire_worktree(project, row.path, base=view.tip)
+            if row.ticket is None or view.tip is None:
+                return
+            if view.snapshot.state_of(row.ticket) not in _GOES_ON:
+                tidy_branch(project, row.ticket, view.tip)

@@ -192,11 +192,11 @@ class MergeQueue(Reconciler):
     def _propose(
         self, entry: QueueEntry, file: TicketFile, tip: Oid
     ) -> _Ready | Conflicted | NothingToLand | AlreadyLanded:
-        project = opened(self.world.project)
-        merged = merge(project, tip, entry.commit)
-        if not isinstance(merged, Merged):
-            return merged
-        commit = make_landing_commit(project, merged, landing_message(file, entry))
+        with opened(self.world.project) as project:
+            merged = merge(project, tip, entry.commit)
+            if not isinstance(merged, Merged):
+                return merged
+            commit = make_landing_commit(project, merged, landing_message(file, entry))
         known = self._verdicts.get(merged.tree, self.world.checks.key(merged.tree))
         return _Ready(merged, commit, known)
 
@@ -232,13 +232,13 @@ class MergeQueue(Reconciler):
 
     def _checkout(self, file: TicketFile, merged: Merged, commit: Oid) -> Path:
         """The ticket's worktree, made anew if it is gone, reset to exactly what would land."""
-        project = opened(self.world.project)
-        path = ticket_worktree(project, file.id, file.slug)
-        try:
-            reset_to_commit(project, path, commit)
-        except WorktreeBroken:
-            prepare_worktree(project, file.id, file.slug, merged.base, merge_base=False)
-            reset_to_commit(project, path, commit)
+        with opened(self.world.project) as project:
+            path = ticket_worktree(project, file.id, file.slug)
+            try:
+                reset_to_commit(project, path, commit)
+            except WorktreeBroken:
+                prepare_worktree(project, file.id, file.slug, merged.base, merge_base=False)
+                reset_to_commit(project, path, commit)
         return path
 
     async def _land(self, entry: QueueEntry, ready: _Ready, verdict: Verdict) -> bool:
@@ -268,7 +268,8 @@ class MergeQueue(Reconciler):
         if not self._is_still_wanted(entry):
             return None
         evidence = evidence_for(ready.merged, verdict)
-        return land(self.world.project, self.world.branch, entry.ticket, evidence, ready.commit)
+        with opened(self.world.project) as project:
+            return land(project, self.world.branch, entry.ticket, evidence, ready.commit)
 
     def _wait_for(self, ticket: TicketId, files: tuple[str, ...]) -> bool:
         blocked = BlockedLanding(ticket, files)

@@ -61,10 +61,10 @@ def _capture(world: World, ticket: TicketId, attempt: Attempt, tip: Oid | None) 
     """What the worktree holds, pinned and on the ticket's branch; or the submission that it is again."""
     if tip is None:
         raise SubmissionRefused(f"the base branch {world.branch} has no commit any more")
-    project = opened(world.project)
-    captured = again_if_vanished(partial(_take, project, ticket, attempt, tip))
-    if captured is not attempt.accepted:
-        advance_branch(project, ticket, captured.commit)
+    with opened(world.project) as project:
+        captured = again_if_vanished(partial(_take, project, ticket, attempt, tip))
+        if captured is not attempt.accepted:
+            advance_branch(project, ticket, captured.commit)
     return captured
 
 
@@ -88,10 +88,10 @@ async def _enqueue(
 
 
 def _keep_rest(world: World, ticket: TicketId, attempt: Attempt, tip: Oid | None) -> Work | None:
-    project = opened(world.project)
     late = attempt.accepted is not None
-    rest = snapshot_work(project, attempt.prepared.path, ticket, base=tip, late=late)
-    if rest is None or (attempt.accepted is not None and rest.tree == attempt.accepted.tree):
-        return None
-    pin_work(project.repo, ticket, rest.commit)
+    with opened(world.project) as project:
+        rest = snapshot_work(project, attempt.prepared.path, ticket, base=tip, late=late)
+        if rest is None or (attempt.accepted is not None and rest.tree == attempt.accepted.tree):
+            return None
+        pin_work(project.repo, ticket, rest.commit)
     return rest

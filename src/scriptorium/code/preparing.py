@@ -118,9 +118,13 @@ def prepare_worktree(
         RefError: a ref is locked or was moved by somebody else; try again.
         OSError, pygit2.GitError: a fault of the system, such as a full disk.
     """
-    path = ticket_worktree(project, ticket, slug)
-    project = opened(project)
-    job = _Job(project, project.repo, ticket, path, base, merge_base)
+    with opened(project) as open_project:
+        path = ticket_worktree(project, ticket, slug)
+        return _prepare(_Job(open_project, open_project.repo, ticket, path, base, merge_base))
+
+
+def _prepare(job: _Job) -> Prepared:
+    project, path = job.project, job.path
     make_parents(project)
     # Its processes are gone, so nobody holds a lock on the ticket's branch.
     (project.git_dir / f"{job.ref}.lock").unlink(missing_ok=True)
@@ -129,7 +133,7 @@ def prepare_worktree(
     if registration is None:
         return _make(job)
     remove_locks(registration)
-    if not merge_base:
+    if not job.merge_base:
         head = head_commit(job.repo, registration.own_dir)
         return job.prepared(head or job.tip())
     head = _put_on_branch(job, registration)

@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pygit2
@@ -193,9 +194,21 @@ def _why_unsupported(git_dir: Path, error: str) -> str:
     return f"{git_dir}: cannot be opened: {error}"
 
 
-def opened(project: Project) -> OpenProject:
-    """The project with its repository open, so that all that one piece of work calls shares it."""
-    return OpenProject(project.root, project.git_dir, project.bare, open_repository(project))
+@contextlib.contextmanager
+def opened(project: Project) -> Iterator[OpenProject]:
+    """The project with its repository open, so that all that one piece of work calls shares it.
+
+    Its packs are closed in the end: a pygit2 repository sits in a cycle, and would hold them, a file and a
+    map each, until the garbage collector comes by.
+    """
+    if isinstance(project, OpenProject):
+        yield project
+        return
+    repo = open_repository(project)
+    try:
+        yield OpenProject(project.root, project.git_dir, project.bare, repo)
+    finally:
+        repo.free()
 
 
 def open_repository(project: Project) -> pygit2.Repository:
