@@ -31,6 +31,9 @@ DEV_LIST = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["de
 
 TESTS := tests
 
+# The unit tests are shared out among the processors; ARGS=-n0 runs them in one process, for a debugger.
+SHARED_OUT := -n auto --maxprocesses 8 --dist worksteal
+
 .PHONY: help setup test system-test soak integration-test check format requirements bench demo clean
 
 help:
@@ -107,7 +110,7 @@ demo: $(VENV)/.ready
 	@$(BIN)/scriptorium demo $(ARGS)
 
 test: $(VENV)/.dev
-	SCRIPTORIUM_SUITE=unit $(PY) -m pytest $(TESTS) --ignore=tests/system --ignore=tests/integration $(ARGS)
+	SCRIPTORIUM_SUITE=unit $(PY) -m pytest $(TESTS) $(SHARED_OUT) --ignore=tests/system --ignore=tests/integration $(ARGS)
 
 system-test: $(VENV)/.dev
 	SCRIPTORIUM_SUITE=system $(PY) -m pytest tests/system $(ARGS)

@@ -14,6 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / ".requirements"
+REQUIREMENT = "requirement"
+"""What a report calls the ids that its test shows."""
 
 
 # ---------------------------------------------------------------- what `make requirements` reads
@@ -30,6 +32,8 @@ class Recorder:
 
     ``make`` names the suite in ``SCRIPTORIUM_SUITE`` and gets a fresh record. Without it, what ran is
     put into the records of the suites it belongs to, so that running one test by hand forgets no other.
+    Where tests are shared out among worker processes, the ids come with the reports, and the controller
+    alone writes.
     """
 
     def __init__(self, records: Path, suite: str | None) -> None:
@@ -41,10 +45,11 @@ class Recorder:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
             ids = {str(name) for marker in item.iter_markers("req") for name in marker.args}
-            if ids:
-                self.ids[item.nodeid] = sorted(ids)
+            item.user_properties.extend((REQUIREMENT, name) for name in sorted(ids))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if ids := [str(value) for name, value in report.user_properties if name == REQUIREMENT]:
+            self.ids[report.nodeid] = ids
         before = self.outcomes.get(report.nodeid)
         if report.failed or before == "failed":
             self.outcomes[report.nodeid] = "failed"
@@ -54,7 +59,7 @@ class Recorder:
             self.outcomes[report.nodeid] = "passed"
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if session.config.option.collectonly:
+        if session.config.option.collectonly or hasattr(session.config, "workerinput"):
             return
         by_suite: dict[str, dict[str, Any]] = {} if self.suite is None else {self.suite: {}}
         for nodeid, outcome in self.outcomes.items():
