@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import pytest
 import trio
+import trio.testing
 
 from scriptorium.plan.ids import TicketId
 from scriptorium.plan.layout import TicketState
@@ -91,3 +92,37 @@ async def test_cancelled_at_any_checkpoint_it_is_before_or_after(plan: Plan) -> 
         assert plan.snapshot.state_of(ticket) is TicketState.IN_PROGRESS
         return
     pytest.fail("it was never committed")
+
+
+async def test_a_commit_waits_for_a_person_who_has_put_a_file_in_a_folders_place(plan: Plan) -> None:
+    ticket = plan.with_ticket()
+    (path,) = (file.path for file in plan.snapshot.tickets.values())
+    told: list[str | None] = []
+    store = PlanStore(plan.repository, at_once, lambda _snapshot: None, told.append)
+    plan.by_hand({"tickets/in-progress": b"Not a folder.\n"}, ("tickets/in-progress/.gitkeep",))
+    async with trio.open_nursery() as nursery:
+        given_up = trio.CancelScope()
+        nursery.start_soon(_cancelled, store.commit, AssignTicket(ticket, "b", "w"), given_up)
+        nursery.start_soon(store.commit, AssignTicket(ticket, "b", "w"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert store.blocked is not None
+        assert "tickets/in-progress" in store.blocked
+        given_up.cancel()
+        await trio.testing.wait_all_tasks_blocked()
+        assert told == [store.blocked]
+        plan.by_hand({"areas/docs.md": b"Something else.\n"})
+        await store.read()
+        await trio.testing.wait_all_tasks_blocked()
+        assert told == [store.blocked]
+        plan.by_hand({"tickets/in-progress/.gitkeep": b""}, ("tickets/in-progress",))
+        await store.read()
+    assert told[1:] == [None]
+    assert plan.snapshot.state_of(ticket) is TicketState.IN_PROGRESS
+    assert path not in {file.path for file in plan.snapshot.tickets.values()}
+
+
+async def _cancelled(
+    commit: Callable[[AssignTicket], Awaitable[Snapshot]], transition: AssignTicket, scope: trio.CancelScope
+) -> None:
+    with scope:
+        await commit(transition)

@@ -84,6 +84,7 @@ class Conditions:
     blocked: Blocked | None = None
     halted: dict[str, str] = field(factory=dict)
     """Roles whose program cannot be started, or the prompts that cannot be used, and why."""
+    plan_blocked: str | None = None
 
     def set_health(self, health: Health) -> None:
         """Record the verdict on the base branch's tip."""
@@ -106,9 +107,16 @@ class Conditions:
                 self.halted[role] = reason
             self._changed()
 
+    def set_plan_blocked(self, why: str | None) -> None:
+        """Record why nothing can be committed to the plan, or that it can."""
+        if why != self.plan_blocked:
+            self.plan_blocked = why
+            self._changed()
+
     def lines(self) -> tuple[str, ...]:
         """Everything that halts work, a line each."""
         found = (
+            self.plan_blocked,
             self.health.line(self.branch),
             self.blocked.line() if self.blocked else None,
             *(f"the {role} {reason}" for role, reason in sorted(self.halted.items())),

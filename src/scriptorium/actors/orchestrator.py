@@ -166,7 +166,9 @@ class _Service:
             project=self.project,
             config=self.config,
             branch=self.branch,
-            plan=PlanStore(self.plan, in_thread, lambda _snapshot: news.publish()),
+            plan=PlanStore(
+                self.plan, in_thread, lambda _snapshot: news.publish(), conditions.set_plan_blocked
+            ),
             agents=agents,
             checks=ProcessChecks(self.project, self.config, self.runner, offload=in_thread),
             offload=PatientOffload(self.project.git_dir, in_thread),

@@ -182,6 +182,8 @@ async def _idle(world: World) -> Snapshot:
 
 
 def _is_idle(world: World, view: View) -> bool:
+    if world.plan.blocked is not None:  # whoever wants to go on waits for a person
+        return not world.crew.statistics().taken
     return world.crew.is_empty and world.news.all_rest(view.seen)
 
 

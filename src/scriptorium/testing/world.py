@@ -54,18 +54,19 @@ def make_world(
     ensure_state_dir(project)
     branch = base_branch(open_repository(project), config.base_branch)
     news = News()
+    conditions = Conditions(branch, news.publish)
     plan = PlanRepository(project.git_dir, now=lambda: now().timestamp())
     return World(
         project=project,
         config=config,
         branch=branch,
-        plan=PlanStore(plan, offload, lambda _snapshot: news.publish()),
+        plan=PlanStore(plan, offload, lambda _snapshot: news.publish(), conditions.set_plan_blocked),
         agents=agents,
         checks=checks,
         offload=offload,
         news=news,
         crew=Crew(config.max_agents, news.publish),
-        conditions=Conditions(branch, news.publish),
+        conditions=conditions,
         events=events or EventStream(),
         background=inline if offload is inline else in_thread_unattended,
         now=now,
