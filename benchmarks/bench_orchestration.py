@@ -4,6 +4,10 @@ One ticket after the other, in one run on one disk: by hand (worktree add, commi
 fast-forward, worktree remove), and by scriptorium, from before the commit `assign ticket` to after the commit
 `complete ticket`, with an agent in this process that changes one file at once. Beside it, the same with a
 child process as the agent. Prints a table, or JSON with `--json`; exit 1 when a target is missed.
+
+On a disk it is mostly a matter of files. With twelve tickets, counted with `strace`, one makes 49 files and 5
+folders by hand and 47 and 3 by scriptorium, renames 12 and 33, and removes 37 and 45 files. Where free blocks
+are told to the disk at once (`discard`), each file that goes after it was written out takes 0.2 to 2 ms.
 """
 
 from __future__ import annotations
@@ -206,7 +210,8 @@ def fsync_seconds(folder: Path, times: int = 40) -> list[float]:
 def measure(folder: Path, tickets: int, rounds: int) -> dict[str, float]:
     """All figures in milliseconds, from one run: medians over tickets, and the mean fsync.
 
-    In rounds, each with everything, so that whatever else the machine does is in all of them alike.
+    In rounds, each with everything, so that whatever else the machine does is in all of them alike. By hand
+    and by scriptorium come first in turns: what the one has just deleted makes the disk slower for the other.
     """
     hand: list[float] = []
     fsync: list[float] = []
@@ -215,10 +220,13 @@ def measure(folder: Path, tickets: int, rounds: int) -> dict[str, float]:
     child: list[float] = []
     for number in range(rounds):
         place = folder / str(number)
-        hand += by_hand(place / "hand", tickets)
         enable_fsync(on=False)
-        plain = plan_tickets(place / "off", tickets)
-        off += trio.run(functools.partial(with_function, plain, fsync=False))
+        for is_ours in (False, True) if number % 2 == 0 else (True, False):
+            if is_ours:
+                plain = plan_tickets(place / "off", tickets)
+                off += trio.run(functools.partial(with_function, plain, fsync=False))
+            else:
+                hand += by_hand(place / "hand", tickets)
         fsync += fsync_seconds(place / "fsync")
         enable_fsync(on=True)
         durable = plan_tickets(place / "on", tickets)
@@ -273,7 +281,7 @@ def main() -> int:
     )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--tickets", type=int, default=8, help="in each round")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=4)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="scriptorium-bench-") as folder:
         found = measure(Path(folder), options.tickets, options.rounds)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from scriptorium.plan.keeping import Keep, sweep
+from scriptorium.plan.keeping import OWN_PREFIX, Keep, sweep, sweep_own
 from scriptorium.plan.objects import GitObjects
 from scriptorium.plan.pack import ObjectKind
 from scriptorium.plan.refs import PLAN_REF, compare_and_swap
@@ -71,21 +73,112 @@ def test_what_is_let_go_is_gits(plan: Plan) -> None:
     assert oid not in plan.git("cat-file", "--batch-all-objects", "--batch-check")
 
 
-def test_of_two_writers_of_a_pack_the_last_takes_the_keep_away(tmp_path: Path) -> None:
-    path = tmp_path / "scriptorium-x.keep"
-    first, second = Keep.of(path), Keep.of(path)
+@pytest.fixture
+def git_dir(tmp_path: Path) -> Path:
+    (tmp_path / "objects" / "pack").mkdir(parents=True)
+    return tmp_path
+
+
+def names(git_dir: Path) -> set[str]:
+    return {path.name for path in (git_dir / "objects" / "pack").iterdir()}
+
+
+def own_files(git_dir: Path) -> set[Path]:
+    return set((git_dir / "objects").glob(f"{OWN_PREFIX}*"))
+
+
+def test_two_writers_of_a_pack_have_a_keep_each(git_dir: Path) -> None:
+    first, second = Keep.of(git_dir, "scriptorium-x"), Keep.of(git_dir, "scriptorium-x")
+    assert first.name == "scriptorium-x"
+    assert re.fullmatch(r"scriptorium-[0-9a-f]{40}", second.name)
+    both = {f"{first.name}.keep", f"{second.name}.keep"}
+    assert names(git_dir) == both
+    for name in both:
+        sweep(git_dir / "objects" / "pack" / name)
+    assert names(git_dir) == both
     first.let_go()
-    assert path.exists()
-    sweep(path)
-    assert path.exists()
+    assert names(git_dir) == {f"{second.name}.keep"}
     second.let_go()
-    assert not path.exists()
-    sweep(path)
+    assert names(git_dir) == set()
 
 
-def test_a_keep_of_a_writer_that_was_killed_is_swept(tmp_path: Path) -> None:
-    path = tmp_path / "scriptorium-x.keep"
-    living = Keep.of(path)
+def test_a_process_has_one_file_for_all_its_keeps(git_dir: Path) -> None:
+    keeps = [Keep.of(git_dir, f"scriptorium-{number}") for number in range(3)]
+    (own,) = own_files(git_dir)
+    paths = [git_dir / "objects" / "pack" / f"{keep.name}.keep" for keep in keeps]
+    assert {path.stat().st_ino for path in paths} == {own.stat().st_ino}
+    sweep_own(git_dir)
+    assert own.exists()
+    for keep in keeps:
+        keep.let_go()
+    assert Keep.of(git_dir, "scriptorium-x").name == "scriptorium-x"
+    assert own.stat().st_nlink == 2
+
+
+@pytest.mark.parametrize("fault", ["gone", "gone while it is held", "written to"])
+def test_a_file_that_somebody_meddled_with_is_made_anew(git_dir: Path, fault: str) -> None:
+    held = Keep.of(git_dir, "scriptorium-x")
+    (own,) = own_files(git_dir)
+    if fault == "gone":
+        held.let_go()
+    if fault == "written to":
+        own.write_bytes(b"mine")
+    else:
+        own.unlink()
+    keep = Keep.of(git_dir, "scriptorium-y")
+    assert (git_dir / "objects" / "pack" / f"{keep.name}.keep").read_bytes().startswith(b"scriptorium has")
+
+
+def test_what_is_not_a_keep_of_ours_stays(git_dir: Path) -> None:
+    link = git_dir / "objects" / "pack" / "scriptorium-x.keep"
+    link.symlink_to("nowhere")
+    keep = Keep.of(git_dir, "scriptorium-x")
+    assert names(git_dir) == {link.name, f"{keep.name}.keep"}
+    keep.let_go()
+    assert link.is_symlink()
+
+
+def test_without_hard_links_each_keep_is_a_file(git_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(_source: str, _target: str) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", link)
+    first, second = Keep.of(git_dir, "scriptorium-x"), Keep.of(git_dir, "scriptorium-x")
+    for name in (first.name, second.name):
+        path = git_dir / "objects" / "pack" / f"{name}.keep"
+        assert path.stat().st_nlink == 1
+        sweep(path)
+        assert path.exists()
+    first.let_go()
+    second.let_go()
+    assert names(git_dir) == set()
+
+
+# Python 3.12 warns of threads, of which the child needs none.
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_that_was_forked_leaves_its_parents_file_alone(git_dir: Path) -> None:
+    held = Keep.of(git_dir, "scriptorium-x")
+    before = own_files(git_dir)
+    child = os.fork()
+    if child == 0:
+        try:
+            Keep.of(git_dir, "scriptorium-y")
+        finally:
+            os._exit(0)  # as one that is killed: it clears nothing away
+    os.waitpid(child, 0)
+    (left,) = own_files(git_dir) - before
+    sweep_own(git_dir)
+    sweep(git_dir / "objects" / "pack" / "scriptorium-x.keep")
+    sweep(git_dir / "objects" / "pack" / "scriptorium-y.keep")
+    assert not left.exists()
+    assert own_files(git_dir) == before
+    assert names(git_dir) == {"scriptorium-x.keep"}
+    held.let_go()
+
+
+def test_a_keep_of_a_writer_that_was_killed_is_swept(git_dir: Path) -> None:
+    path = git_dir / "objects" / "pack" / "scriptorium-x.keep"
+    living = Keep.of(git_dir, "scriptorium-x")
     left = path.read_bytes()
     living.let_go()
     for content, has_pack, goes in (
@@ -94,6 +187,7 @@ def test_a_keep_of_a_writer_that_was_killed_is_swept(tmp_path: Path) -> None:
         (b"", True, False),
         (b"mine", False, False),
     ):
+        path.unlink(missing_ok=True)
         path.write_bytes(content)
         path.with_suffix(".pack").unlink(missing_ok=True)
         if has_pack:

@@ -34,6 +34,7 @@ class FailsAfterTheFact:
 
     def __init__(self, repo: pygit2.Repository) -> None:
         self._repo = repo
+        self.path = repo.path
 
     def __contains__(self, oid: Oid) -> bool:
         return oid in self._repo

@@ -79,16 +79,22 @@ class TicketText:
 
     def with_field(self, name: Field, value: str | None) -> str:
         """The text with the field set, or without it when `value` is None."""
-        lines = list(self.outline.lines)
-        place = self.places.get(name)
-        if value is None:
-            if place is not None:
-                del lines[place]
-            return "".join(lines)
-        if place is not None:
-            lines[place] = f"**{name}:** {value}{_ending(lines[place])}"
-            return "".join(lines)
-        return self._with_new_field(lines, name, value)
+        return self.with_fields({name: value})
+
+    def with_fields(self, values: Mapping[Field, str | None]) -> str:
+        """The text with each field set in turn, or without it when its value is None."""
+        lines, places = list(self.outline.lines), dict(self.places)
+        for name, value in values.items():
+            place = places.get(name)
+            if value is None:
+                if place is not None:
+                    del lines[place], places[name]
+                    _shift(places, place, -1)
+            elif place is not None:
+                lines[place] = f"**{name}:** {value}{_ending(lines[place])}"
+            else:
+                self._add_field(lines, places, name, value)
+        return "".join(lines)
 
     def with_section(self, section: str) -> str:
         """The text with `section`, from its heading to its last newline, as the last one."""
@@ -100,22 +106,31 @@ class TicketText:
             parts.append(f"{self.outline.open_fence}\n")
         return "".join((*parts, "\n", section))
 
-    def _with_new_field(self, lines: list[str], name: Field, value: str) -> str:
+    def _add_field(self, lines: list[str], places: dict[Field, int], name: Field, value: str) -> None:
         newline = "\r\n" if lines[self.title_line].endswith("\r\n") else "\n"
         field = f"**{name}:** {value}{newline}"
-        if self.places:
-            earlier = [self.places[other] for other in _ORDER[: _ORDER.index(name)] if other in self.places]
-            position = max(earlier) + 1 if earlier else min(self.places.values())
+        if places:
+            earlier = [places[other] for other in _ORDER[: _ORDER.index(name)] if other in places]
+            position = max(earlier) + 1 if earlier else min(places.values())
             if not _ending(lines[position - 1]):
                 lines[position - 1] += newline
             lines.insert(position, field)
-            return "".join(lines)
+            _shift(places, position, 1)
+            places[name] = position
+            return
         if not _ending(lines[self.title_line]):
             lines[self.title_line] += newline
         following = lines[self.title_line + 1 : self.title_line + 2]
         gap = [] if not following or not bare(following[0]).strip() else [newline]
         lines[self.title_line + 1 : self.title_line + 1] = [newline, field, *gap]
-        return "".join(lines)
+        places[name] = self.title_line + 2
+
+
+def _shift(places: dict[Field, int], start: int, by: int) -> None:
+    """Move the places from the line `start` on."""
+    for name, place in places.items():
+        if place >= start:
+            places[name] = place + by
 
 
 def _ending(line: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from scriptorium.plan.ids import (
@@ -80,6 +81,7 @@ def parse_area_file(name: str) -> AreaName:
     return parse_area_name(stem)
 
 
+@lru_cache(maxsize=256)  # a transition asks half a dozen times for the two names that it touches
 def parse_ticket_name(name: str) -> tuple[TicketId, Slug]:
     """The id and the slug in the name of a ticket's file; raises `InvalidName`."""
     stem = name.removesuffix(".md")

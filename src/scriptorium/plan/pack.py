@@ -13,7 +13,6 @@ import struct
 import zlib
 from collections.abc import Collection
 from enum import Enum
-from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -34,6 +33,9 @@ longer than all else that is done for an object."""
 _BLOCK_BYTES: Final = (1 << 16) - 1
 """Of the blocks of what zlib only stores, RFC 1951, 3.2.4."""
 
+_BLOCK: Final = struct.Struct("<BHH")
+_NUMBER: Final = struct.Struct(">I")
+
 _OFFSET_LIMIT: Final = 1 << 31
 """A pack this long needs another kind of index; a plan commit is some kilobytes."""
 
@@ -49,17 +51,20 @@ class ObjectKind(Enum):
     BLOB = ("blob", 3)
 
 
+_HEADER_NAMES: Final = {kind: kind.value[0].encode() for kind in ObjectKind}
+
+
 @frozen
 class NewObject:
-    """An object that no repository needs to have yet."""
+    """An object that no repository needs to have yet; `oid` is what git calls it."""
 
     kind: ObjectKind
     data: bytes = field(repr=False)
+    oid: Oid = field(init=False)
 
-    @cached_property
-    def oid(self) -> Oid:
-        """What git calls it."""
-        header = b"%s %d\0" % (self.kind.value[0].encode(), len(self.data))
+    @oid.default
+    def _name(self) -> Oid:
+        header = b"%s %d\0" % (_HEADER_NAMES[self.kind], len(self.data))
         return Oid(hashlib.sha1(header + self.data, usedforsecurity=False).hexdigest())
 
 
@@ -104,13 +109,16 @@ def _deflated(found: NewObject) -> bytes:
 
 def _stored(data: bytes) -> bytes:
     """`data` as zlib has it that does not pack (RFC 1950)."""
+    checksum = _NUMBER.pack(zlib.adler32(data))
+    size = len(data)
+    if size <= _BLOCK_BYTES:  # as nearly every object
+        return b"".join((b"\x78\x01", _BLOCK.pack(True, size, size ^ 0xFFFF), data, checksum))
     out = [b"\x78\x01"]
-    for start in range(0, len(data) or 1, _BLOCK_BYTES):
+    for start in range(0, size, _BLOCK_BYTES):
         block = data[start : start + _BLOCK_BYTES]
-        is_last = start + _BLOCK_BYTES >= len(data)
-        out += (struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF), block)
-    out.append(struct.pack(">I", zlib.adler32(data)))
-    return b"".join(out)
+        is_last = start + _BLOCK_BYTES >= size
+        out += (_BLOCK.pack(is_last, len(block), len(block) ^ 0xFFFF), block)
+    return b"".join((*out, checksum))
 
 
 def _header(kind: ObjectKind, size: int) -> bytes:
@@ -146,25 +154,28 @@ def _fanout(entries: list[_Entry]) -> bytes:
     last = 0
     for number, entry in enumerate(entries):
         first = entry.oid[0]
-        counts.append(struct.pack(">I", number) * (first - last))
+        counts.append(_NUMBER.pack(number) * (first - last))
         last = first
-    return b"".join((*counts, struct.pack(">I", len(entries)) * (256 - last)))
+    return b"".join((*counts, _NUMBER.pack(len(entries)) * (256 - last)))
 
 
 def _sha1(data: bytes | bytearray) -> bytes:
     return hashlib.sha1(data, usedforsecurity=False).digest()
 
 
-def write(pack: Pack, folder: Path, *, durable: bool) -> None:
+def write(pack: Pack, folder: Path, *, durable: bool, name: str | None = None) -> None:
     """Put `pack` into the folder `objects/pack` of a repository; with `durable`, through to the disk.
+
+    `name`, without suffix, is for one that is not to have its usual one.
 
     The index comes last and by a rename, as git reads no pack without one: a crash leaves nothing, or the
     whole, or a `tmp_` file or a pack without an index that git passes over. Raises `OSError`; no `tmp_`
     file is left then.
     """
     # One after the other: git reads whatever ends in .idx and has a .pack of the same name beside it.
-    _put(folder, f"{pack.name}.pack", pack.pack, durable=durable)
-    _put(folder, f"{pack.name}.idx", pack.index, durable=durable)
+    name = name or pack.name
+    _put(folder, f"{name}.pack", pack.pack, durable=durable)
+    _put(folder, f"{name}.idx", pack.index, durable=durable)
     if durable:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -56,11 +56,12 @@ class _Packed:
     objects: int
 
 
-def roll_up(git_dir: Path, *, packs: int = PACKS) -> int:
+def roll_up(git_dir: Path, *, packs: int = PACKS) -> int | None:
     """Roll up our packs in the repository if there are more than `packs`; returns how many became one.
 
     Synchronous, for a worker thread; may run beside readers and writers, `git gc` among them. A crash leaves
-    every object where it was, perhaps twice. When another process is at it, nothing is done.
+    every object where it was, perhaps twice. When another process is at it, nothing is done and None is
+    returned: it may have begun before the last packs were there.
 
     Raises:
         PackDamaged: a pack is damaged; the others were rolled up.
@@ -71,8 +72,9 @@ def roll_up(git_dir: Path, *, packs: int = PACKS) -> int:
         return 0
     with _alone(folder) as alone:
         if not alone:
-            return 0
+            return None
         _sweep(folder)
+        keeping.sweep_own(git_dir)
         _sweep_loose(folder.parent)
         ours, damaged = _ours(folder)
         rolled = ours[: packs_to_roll([pack.objects for pack in ours])]

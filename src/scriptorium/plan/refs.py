@@ -17,6 +17,7 @@ from typing import Final
 import pygit2
 from pygit2.enums import ReferenceType
 
+from scriptorium.plan.freeing import freed_behind
 from scriptorium.plan.ids import Oid
 
 PLAN_REF: Final = "refs/heads/scriptorium/plan"
@@ -110,7 +111,7 @@ def compare_and_swap(
         _require_object(repo, name, new, is_there)
         # The ref is read under its lock. libgit2's own ways look first and lock later: of two creators the
         # second would silently win, and each update would look for `new` in packs that others just made.
-        with repo.transaction() as transaction:
+        with _file_freed_behind(repo, name, old), repo.transaction() as transaction:
             transaction.lock_ref(name)
             _require(name, expected=old, tip=read_ref(repo, name))
             transaction.set_target(name, new, None, message)
@@ -119,6 +120,39 @@ def compare_and_swap(
         raise
     except (pygit2.GitError, OSError, ValueError) as error:
         _settle(repo, name, error, new=new, old=old)
+
+
+def decide_and_swap(
+    repo: pygit2.Repository,
+    name: str,
+    decide: Callable[[], tuple[Oid, Oid]],
+    *,
+    message: str = "",
+) -> None:
+    """Move the ref `name` as `decide` says, which is asked while the ref is locked: nobody comes in between.
+
+    It returns where the ref is to be, and where it must be; both the same changes nothing. What it raises
+    comes out, and the ref is where it was. `message` goes to the reflog.
+
+    Raises as `compare_and_swap` does.
+    """
+    is_asked = False
+    change: tuple[Oid | None, Oid | None] | None = None
+    try:
+        with repo.transaction() as transaction:
+            transaction.lock_ref(name)
+            is_asked = True
+            change = new, old = decide()
+            if new != old:
+                _require_object(repo, name, new, None)
+                _require(name, expected=old, tip=read_ref(repo, name))
+                transaction.set_target(name, new, None, message)
+        _drop_second_name(repo, name)
+    except (pygit2.GitError, OSError, ValueError) as error:
+        if is_asked and change is None:
+            raise
+        wanted, expected = change or (None, read_ref(repo, name))
+        _settle(repo, name, error, new=wanted, old=expected)
 
 
 def delete_ref(repo: pygit2.Repository, name: str, *, old: Oid) -> None:
@@ -134,11 +168,19 @@ def delete_ref(repo: pygit2.Repository, name: str, *, old: Oid) -> None:
         if reference is None:
             return
         _require(name, expected=old, tip=_target(reference))
-        reference.delete()
+        with _file_freed_behind(repo, name, old):
+            reference.delete()
     except RefError:
         raise
     except (pygit2.GitError, OSError, ValueError) as error:
         _settle(repo, name, error, new=None, old=old)
+
+
+def _file_freed_behind(
+    repo: pygit2.Repository, name: str, old: Oid | None
+) -> contextlib.AbstractContextManager[None]:
+    """The file of a ref that is about to go, if it has one."""
+    return contextlib.nullcontext() if old is None else freed_behind(f"{repo.path}{name}")
 
 
 def _require_object(

@@ -10,18 +10,19 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from scriptorium.plan.edits import write_tree
 from scriptorium.plan.ids import Oid
 from scriptorium.plan.invariants import InvariantBroken, check_edits, check_invariants
 from scriptorium.plan.layout import AUTHOR
 from scriptorium.plan.message import Message
+from scriptorium.plan.objects import open_repository
 from scriptorium.plan.pack import ObjectKind
 from scriptorium.plan.packing import PACKS, roll_up
 from scriptorium.plan.reader import SnapshotReader
 from scriptorium.plan.reading import PlanMissing, PlanReader
-from scriptorium.plan.refs import PLAN_REF, RefError, RefLocked, RefMoved, compare_and_swap
+from scriptorium.plan.refs import PLAN_REF, RefError, RefLocked, RefMoved, compare_and_swap, decide_and_swap
 from scriptorium.plan.snapshot import Snapshot
 from scriptorium.plan.staging import StagedObjects
 from scriptorium.plan.transitions import Transition
@@ -31,8 +32,14 @@ __all__ = ["InvariantBroken", "PlanBusy", "PlanMissing", "PlanRepository"]
 MAX_TRIES: Final = 60
 """With the pauses below: about two seconds of losing every race, or of a lock that nobody releases."""
 
+FREE_TRIES: Final = 12
+"""After so many, about a quarter of a second, the ref is locked first: faster writers would win for ever."""
+
 FIRST_PAUSE_SECONDS: Final = 0.001
 LONGEST_PAUSE_SECONDS: Final = 0.08
+
+_SAYS: Final = "scriptorium"
+"""In the reflog."""
 
 MAX_COMMITS_SINCE: Final = 10_000
 """How far back a commit of ours is looked for when the outcome of its ref update is in doubt."""
@@ -40,6 +47,14 @@ MAX_COMMITS_SINCE: Final = 10_000
 
 class PlanBusy(Exception):
     """Other writers, or a lock file, kept the plan branch from being changed. Nothing was changed."""
+
+
+class _Made(NamedTuple):
+    """A commit that was made, or the same snapshot twice when there was nothing to do."""
+
+    before: Snapshot
+    after: Snapshot
+    message: Message
 
 
 class PlanRepository(PlanReader):
@@ -86,25 +101,16 @@ class PlanRepository(PlanReader):
             for tried in range(MAX_TRIES):
                 if tried:
                     self._wait(tried)
-                before = self._read()
-                after, message = self._write(before, transition)
-                if after is before:
-                    return before
-                self._sight.forget()
                 try:
-                    self._advance(before, after)
+                    made = self._try(transition, locked=tried >= FREE_TRIES)
                 except (RefMoved, RefLocked) as error:
                     blocked = error
                     continue
-                except RefError:
-                    self._reopen()
-                    raise
-                finally:
-                    self._staged.let_go()
-                self._came_to(after)
-                if self._history is not None:
-                    self._history.grew(before.commit, after.commit, message)
-                return after
+                if made.after is not made.before:
+                    self._came_to(made.after)
+                    if self._history is not None:
+                        self._history.grew(made.before.commit, made.after.commit, made.message)
+                return made.after
             left = (
                 "; `scriptorium run` removes one that a kill has left"
                 if isinstance(blocked, RefLocked)
@@ -121,8 +127,52 @@ class PlanRepository(PlanReader):
 
     def roll_up(self) -> None:
         """Roll up the small packs that commits leave, beside commits and readers; as `packing.roll_up`."""
-        self._packs_written = 0
-        roll_up(self._git_dir)
+        written, self._packs_written = self._packs_written, 0
+        if roll_up(self._git_dir) is None:
+            self._packs_written += written
+
+    def _try(self, transition: Transition, *, locked: bool) -> _Made:
+        """Make the commit on what is there now; raises `RefMoved` and `RefLocked` when another was faster."""
+        try:
+            return self._make_locked(transition) if locked else self._make(transition)
+        except (RefMoved, RefLocked):
+            raise
+        except RefError:
+            self._reopen()
+            raise
+        finally:
+            self._staged.let_go()
+
+    def _make(self, transition: Transition) -> _Made:
+        before = self._read()
+        made = _Made(before, *self._write(before, transition))
+        if made.after is not before:
+            self._sight.forget()
+            self._advance(made)
+        return made
+
+    def _make_locked(self, transition: Transition) -> _Made:
+        """Lock the ref, and only then look where it is and what is to be done: nobody can be faster.
+
+        A kill leaves the same lock as in the moment of any other update, and the next start removes it.
+        """
+        made: list[_Made] = []
+
+        def decide() -> tuple[Oid, Oid]:
+            before = self._read()
+            made.append(_Made(before, *self._write(before, transition)))
+            self._sight.forget()
+            return made[0].after.commit, before.commit
+
+        repo = open_repository(self._git_dir)  # reading may close what the other one has open
+        try:
+            decide_and_swap(repo, PLAN_REF, decide, message=_SAYS)
+        except RefMoved as error:
+            if not made or not self._has_landed(error, made[0]):
+                raise
+        finally:
+            repo.free()
+        return made[0]
 
     def _write(self, before: Snapshot, transition: Transition) -> tuple[Snapshot, Message]:
         """Write the objects of the commit, which no ref has yet; returns `before` when nothing changes."""
@@ -147,22 +197,25 @@ class PlanRepository(PlanReader):
         check_invariants(before, after, edits)
         return after, edits.message
 
-    def _advance(self, before: Snapshot, after: Snapshot) -> None:
+    def _advance(self, made: _Made) -> None:
         """Move the ref; raises `RefMoved` or `RefLocked` when our commit is not in the branch."""
+        new = made.after.commit
         try:
             compare_and_swap(
                 self._repo,
                 PLAN_REF,
-                new=after.commit,
-                old=before.commit,
-                message="scriptorium",
-                is_there=lambda: self._staged.is_written(after.commit),
+                new=new,
+                old=made.before.commit,
+                message=_SAYS,
+                is_there=lambda: self._staged.is_written(new),
             )
         except RefMoved as error:
-            # An update can fail after the ref moved, and another writer build on it before we look.
-            landed = error.in_doubt and self._contains(error.tip, after.commit, before.commit)
-            if not landed:
+            if not self._has_landed(error, made):
                 raise
+
+    def _has_landed(self, error: RefMoved, made: _Made) -> bool:
+        """An update can fail after the ref moved, and another writer build on it before we look."""
+        return error.in_doubt and self._contains(error.tip, made.after.commit, made.before.commit)
 
     def _contains(self, tip: Oid | None, commit: Oid, until: Oid) -> bool:
         here = tip

@@ -26,6 +26,7 @@ class StagedObjects:
     """
 
     def __init__(self, git_dir: Path, stored: GitObjects) -> None:
+        self._git_dir = git_dir
         self._packs = git_dir / _PACKS
         self._stored = stored
         self._staged: dict[Oid, NewObject] = {}
@@ -59,22 +60,23 @@ class StagedObjects:
         pack = encode(self._staged.values())
         durable = fsync_enabled()
         try:
-            self._put(pack, durable=durable)
+            name = self._put(pack, durable=durable)
         except FileNotFoundError:  # `git gc` may have removed the empty folder
             self._packs.mkdir(parents=True, exist_ok=True)
-            self._put(pack, durable=durable)
-        self._written = (f"{self._packs}/{pack.name}.idx", frozenset(self._staged))
+            name = self._put(pack, durable=durable)
+        self._written = (f"{self._packs}/{name}.idx", frozenset(self._staged))
         self._stored.remember(self._trees)
         self.discard()
 
-    def _put(self, pack: Pack, *, durable: bool) -> None:
+    def _put(self, pack: Pack, *, durable: bool) -> str:
         self.let_go()
-        self._keep = Keep.of(self._packs / f"{pack.name}.keep")
+        self._keep = keep = Keep.of(self._git_dir, pack.name)
         try:
-            write(pack, self._packs, durable=durable)
+            write(pack, self._packs, durable=durable, name=keep.name)
         except BaseException:
             self.let_go()
             raise
+        return keep.name
 
     def let_go(self) -> None:
         """Leave to git what was written: a ref has it, or none is to. Doing it twice is fine."""

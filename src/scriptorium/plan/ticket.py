@@ -5,7 +5,7 @@ edited in place and notes are appended, so that nothing anyone wrote is lost.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -40,6 +40,10 @@ _LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 REMEMBERED_CHARACTERS: Final = 1 << 16
 """A longer ticket is not kept only because it was read a moment ago."""
+
+
+REMEMBERED_LINES: Final = 64
+"""A longer note is not kept only because its ticket was read a moment ago."""
 
 
 class Priority(StrEnum):
@@ -173,9 +177,14 @@ class Ticket:
         Raises:
             ValueError: `value` is not one line of text, or not a value of that field.
         """
-        if value is not None and (_LINE.fullmatch(value) is None or value != value.strip()):
-            raise ValueError(f"the field {name} takes one line of text, not {value[:80]!r}")
-        return Ticket.parse(self._parsed.with_field(name, value))
+        return self.with_fields({name: value})
+
+    def with_fields(self, values: Mapping[Field, str | None]) -> Ticket:
+        """The ticket with several fields set, as by `with_field` one after the other; raises as that does."""
+        for name, value in values.items():
+            if value is not None and (_LINE.fullmatch(value) is None or value != value.strip()):
+                raise ValueError(f"the field {name} takes one line of text, not {value[:80]!r}")
+        return Ticket.parse(self._parsed.with_fields(values))
 
     def with_run(self, note: RunNote) -> Ticket:
         """The ticket with `note` appended, numbered one past the highest run there."""
@@ -236,7 +245,9 @@ def _notes_of(parsed: TicketText) -> tuple[Note, ...]:
         if match is None:
             continue
         try:
-            notes.append(_note(match[1], int(match[2]), parsed.outline.body(position)))
+            lines = parsed.outline.body(position)
+            read = _recent_note if len(lines) <= REMEMBERED_LINES else _note
+            notes.append(read(match[1], int(match[2]), lines))
         except RecordUnreadable as error:
             raise TicketUnreadable(f'the section "## {heading.title}" cannot be read: {error}') from error
     return tuple(notes)
@@ -248,6 +259,11 @@ def _written_bytes(parsed: TicketText) -> int:
     fields = set(parsed.places.values())
     lines = enumerate(parsed.outline.lines[: next(own, None)])
     return sum(len(line.encode()) for number, line in lines if number not in fields and line.strip())
+
+
+@lru_cache(maxsize=64)
+def _recent_note(kind: str, number: int, lines: tuple[str, ...]) -> Note:
+    return _note(kind, number, lines)
 
 
 def _note(kind: str, number: int, lines: tuple[str, ...]) -> Note:
