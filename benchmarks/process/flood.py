@@ -25,6 +25,7 @@ from scriptorium.harness.process import OutcomeKind, ProcessRunner
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 MEBIBYTE: Final = 1024 * 1024
+CODEX: Final = CodexHarness()
 KINDS: Final = ("lines", "short lines", "one line", "prompt")
 LONG_TOOL_OUTPUT: Final = 1000
 SECRETS: Final = ("sk-ant-api03-not-a-real-key-at-all", "sk-proj-not-a-real-key-either", "a-token-of-one-run")
@@ -93,7 +94,7 @@ class PlainAgent:
 
     def parse(self, line: bytes) -> tuple[HarnessEvent, ...]:
         """See `Harness`."""
-        return CodexHarness().parse(line)
+        return CODEX.parse(line)
 
 
 def lines_of(output_repeats: int) -> bytes:

@@ -6,12 +6,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from scriptorium.actors import events
+from scriptorium.actors import assigner, events
 from scriptorium.actors.world import AgentJob, Role, SubmitToRun
 from scriptorium.harness.interface import AgentOutcome
 from scriptorium.testing import ended
 
-from .stage import Stage, drafts, good
+from .stage import Stage, drafts, good, until_landed
 
 pytestmark = pytest.mark.slow
 
@@ -78,3 +78,32 @@ async def test_a_landing_that_breaks_them_ends_no_ticket(own: Stage, autojump_cl
     own.commit({"tools/prompts/coding.md": CODING})
     assert (await own.run()).leftovers == ()
     own.assert_finished("one")
+
+
+async def test_agents_that_end_for_want_of_a_prompt_are_no_failures_of_scriptorium_s(
+    own: Stage, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time the Agent ends with its ticket in progress, as a crashed one does: so often, that parks."""
+    own.commit({"tools/prompts/coding.md": CODING})
+    monkeypatch.setattr(assigner, "LIMIT", 2)
+    own.tickets(core=drafts("one"))
+
+    async def breaks_them(job: AgentJob, submit: SubmitToRun) -> AgentOutcome:
+        own.commit({"tools/prompts/coding.md": "$nonsense"})
+        await trio.sleep(60)
+        nursery.start_soon(mend)
+        return ended()
+
+    async def mend() -> None:
+        await trio.sleep(60)
+        own.commit({"tools/prompts/coding.md": CODING})
+
+    own.cast.coding = {"one": [breaks_them, breaks_them, good]}
+    own.raise_curtain()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lambda: own.run(until_idle=False, new=False))
+        with trio.fail_after(3600):
+            await until_landed(own, 1)
+        own.stop.set()
+    assert own.file("one").ticket.counted_attempts == 2
+    assert own.file("one").ticket.reopens == ()

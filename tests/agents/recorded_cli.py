@@ -15,6 +15,8 @@ from pathlib import Path
 
 def main(folder: Path, program: str, words: list[str]) -> int:
     """Run the CLI to its end; its exit code."""
+    if words == ["--version"]:  # no run of an agent's: scriptorium asks before the first
+        os.execv(program, [program, *words])  # noqa: S606 - the test's own
     run = os.environ["SCRIPTORIUM_RUN"]
     names = ("SCRIPTORIUM_ROLE", "SCRIPTORIUM_TICKET", "SCRIPTORIUM_AREA", "SCRIPTORIUM_MCP_TOKEN")
     facts = {name: os.environ.get(name) for name in names}

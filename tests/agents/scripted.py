@@ -144,6 +144,12 @@ class Agent:
         else:
             self.tell("answer", accepted=answer.accepted, message=answer.message)
 
+    def submit_by_command(self) -> None:
+        """As an agent without an MCP client does it; what it prints is told."""
+        words = ["scriptorium", "submit", f"Do {self.name}"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        self.tell("printed", code=done.returncode, text=done.stdout + done.stderr)
+
     def touch(self, name: str) -> None:
         """Make a file beside the script."""
         (self.aside / name).touch()
@@ -248,6 +254,7 @@ STEPS: dict[str, Callable[..., None]] = {
     "write-many": Agent.write_many,
     "read": Agent.read,
     "submit": Agent.submit,
+    "submit-by-command": Agent.submit_by_command,
     "touch": Agent.touch,
     "hold": Agent.hold,
     "together": Agent.together,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -25,8 +24,9 @@ from tests.system.history import (
     tickets,
 )
 
-from .cli_place import CliRun, Story, conversion, draft, make_cli_place, play, write
-from .clis import CLAUDE_CODE, CODEX, EACH_CLI, KEY, Cli
+from .cli_place import Story, conversion, draft, make_cli_place, play, write
+from .clis import EACH_CLI, KEY, Cli
+from .contract_words import WORDS
 from .model_server import TOKENS_IN, TOKENS_OUT, CallTool, Conversation, Say, Shell, Step, by_role
 
 pytestmark = pytest.mark.slow
@@ -234,35 +234,6 @@ def test_the_last_message_is_in_a_file_and_a_planner_s_is_told(story: Story) -> 
     end_of_ticket = {last_message(slug).removesuffix("."): times for slug, times in ATTEMPTS.items()}
     assert said == {"The spec says what you asked for": 1, "Two areas": 1, "Planned": 2} | end_of_ticket
     assert "The spec says what you asked for.\n" in story.done[1].stdout
-
-
-def codex_words(run: CliRun, url: str, last_message: Path) -> tuple[str, ...]:
-    """What the contract says (CA-03)."""
-    coding = (
-        "-c", f'mcp_servers.scriptorium.url="{url}/mcp"',
-        "-c", 'mcp_servers.scriptorium.bearer_token_env_var="SCRIPTORIUM_MCP_TOKEN"',
-        "-c", "mcp_servers.scriptorium.required=true",
-    )  # fmt: skip
-    return (
-        *(coding if run.role == "coding" else ()),
-        "exec", "--json", "--output-last-message", str(last_message), "--cd", run.cwd,
-        "--model", run.cli.model, "--dangerously-bypass-approvals-and-sandbox", "-",
-    )  # fmt: skip
-
-
-def claude_words(run: CliRun, url: str, _last_message: Path) -> tuple[str, ...]:
-    """The same for Claude Code: the server is named in JSON, the token by its variable."""
-    headers = {"Authorization": "Bearer ${SCRIPTORIUM_MCP_TOKEN}"}
-    server = {"type": "http", "url": f"{url}/mcp", "headers": headers, "alwaysLoad": True}
-    servers = {"scriptorium": server}
-    return (
-        "--print", "--output-format", "stream-json", "--verbose", "--dangerously-skip-permissions",
-        *(("--mcp-config", json.dumps({"mcpServers": servers})) if run.role == "coding" else ()),
-        "--strict-mcp-config", "--settings", '{"disableAllHooks": true}', "--model", run.cli.model,
-    )  # fmt: skip
-
-
-WORDS = {CODEX.name: codex_words, CLAUDE_CODE.name: claude_words}
 
 
 @pytest.mark.req("CA-03", "CA-02", "CA-09", "CA-11")

@@ -20,8 +20,9 @@ from scriptorium.harness.codex import CodexHarness, find_codex
 from scriptorium.harness.codex_run import CodexRunRequest, CodexRunResult, run_codex
 from scriptorium.harness.environment import MCP_TOKEN
 from scriptorium.harness.events import HarnessEvent, ToolClosed, ToolOpened
-from scriptorium.harness.interface import AgentRequest
+from scriptorium.harness.interface import AgentRequest, AgentRun
 from scriptorium.harness.process import ProcessRunner
+from scriptorium.harness.version import Versions
 from scriptorium.server import Endpoint, SubmitAnswer, Tokens
 from scriptorium.server.serve import serve
 
@@ -253,3 +254,16 @@ def test_codex_reads_the_mcp_settings_as_they_are_meant(tmp_path: Path) -> None:
     transport = server["transport"]
     assert (transport["type"], transport["url"]) == ("streamable_http", url)
     assert transport["bearer_token_env_var"] == MCP_TOKEN
+
+
+@pytest.mark.req("CA-09")
+async def test_the_version_of_the_real_codex_is_read_and_supported(tmp_path: Path) -> None:
+    """Asked of the program itself: a wording that changes would make every version unreadable."""
+    (tmp_path / "home").mkdir()
+    harness, told = CodexHarness(), list[str]()
+    env = environment(tmp_path / "home")
+    request = AgentRequest("coding", PROMPT, tmp_path, tmp_path / "last.md")
+    run = AgentRun(f"version-{token_hex(8)}", env, tmp_path / "1.jsonl", hard_timeout_seconds=60)
+    versions = Versions(ProcessRunner(tmp_path / "runs"), told.append)
+    assert await versions.refusal(harness, request, run) is None
+    assert told == []

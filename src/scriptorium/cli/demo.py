@@ -73,7 +73,7 @@ def _where_next(folder: Path, *, keep: bool) -> None:
             f"  git -C {folder} log --oneline scriptorium/plan   (every decision is a commit)\n"
             f"  git -C {folder} show scriptorium/plan:tickets/done/\n"
             f"  scriptorium status -C {folder}\n"
-            f"  ls {folder}/.scriptorium/logs                     (what each agent printed)\n"
+            f"  scriptorium logs 0001 -C {folder}                 (what an agent did)\n"
         )
     else:
         sys.stdout.write(

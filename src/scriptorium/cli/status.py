@@ -23,7 +23,8 @@ SHOWN = 20
 def status(at: str, *, as_json: bool, with_done: bool = False) -> int:
     """Print the state of the repository at ``at``; raises Failure when there is no plan branch.
 
-    ``with_done`` reads the done tickets too, for what all agents have used: seconds for ten thousand.
+    ``with_done`` reads the done tickets too, for what all agents have used: of ten thousand that takes a
+    second of the processor, the rest a tenth of one.
     """
     project = find_project(at)
     try:
@@ -61,12 +62,17 @@ def document(standing: Standing, usage: Usage) -> dict[str, object]:
             "branch": standing.base.branch,
             "oid": standing.base.oid,
             "health": standing.base.health,
+            "since": standing.base.since,
+            "check": standing.base.check,
+            "log": standing.base.log,
         },
+        "remote": standing.remote.document() if standing.remote else None,
         "service": {
             "running": standing.service is not None,
             "pid": standing.service.pid if standing.service else None,
             "endpoint": standing.service.endpoint if standing.service else None,
         },
+        "flakes": standing.flakes.document(),
         "usage": usage.document(),
     }
 
@@ -89,12 +95,15 @@ def lines(standing: Standing, usage: Usage) -> list[str]:
     if names:
         shown.append(f"Given up: {_listed(names)}; to try one again: scriptorium unpark NAME (or --all)")
     shown.append(_base(standing))
+    if standing.remote:
+        shown.append(standing.remote.line)
     if standing.service:
         shown.append(f"Service: running, pid {standing.service.pid}, {standing.service.endpoint}")
     else:
         left = "; `scriptorium run` ends these agents and goes on with their work" if standing.agents else ""
         shown.append(f"Service: not running{left}")
-    shown += standing.conditions
+    shown += [line for line in standing.conditions if not _is_said_of_base(standing, line)]
+    shown += _flakes(standing)
     shown += in_words(usage, SHOWN)
     problems = standing.plan.problems
     shown += [f"Unreadable: {problem}" for problem in problems[:SHOWN]]
@@ -137,13 +146,25 @@ def _agents(standing: Standing) -> list[str]:
     return shown
 
 
+def _flakes(standing: Standing) -> list[str]:
+    """The last flaky check; the JSON has some more of them."""
+    if not standing.flakes.last:
+        return []
+    last = standing.flakes.last[-1]
+    told = f"`{last.command[:100]}` on {last.subject} at {last.seen}, see {last.log}"
+    return [f"Flaky checks: {standing.flakes.count} seen; the last: {told}"]
+
+
+def _is_said_of_base(standing: Standing, condition: str) -> bool:
+    """Whether the running service says no more than the line of the base does."""
+    since = standing.base.since
+    return since is not None and condition.startswith(f"base red since {since}: ")
+
+
 def _base(standing: Standing) -> str:
     base = standing.base
     if base.branch is None:
         return f"Base: not known: {base.problem}"
     if base.oid is None:
         return f"Base: {base.branch}, no commit yet"
-    health = f"{base.health} (no checks)" if base.no_checks else base.health
-    if base.problem:
-        health += f": {base.problem}"
-    return f"Base: {base.branch} at {base.oid[:12]}, {health}"
+    return f"Base: {base.branch} at {base.oid[:12]}, {base.state}"

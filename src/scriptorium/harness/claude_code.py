@@ -26,12 +26,20 @@ from scriptorium.harness.events import (
 from scriptorium.harness.faults import ProviderFault, provider_fault
 from scriptorium.harness.interface import AgentRequest, Command
 from scriptorium.harness.jsonl import JsonObject, count_of, number_of, object_of, parse_object, text_of
+from scriptorium.harness.version import Supported
 
 _SESSION: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NO_SIGN_OF_LIFE: Final = frozenset({"api_error", "status", "notification", "informational"})
 """Said also while the network is down: these feed no clock."""
 _WITHOUT_LENT_TOOLS: Final = ("--strict-mcp-config", "--settings", json.dumps({"disableAllHooks": True}))
 _SIGNS_OF_LIFE: Final = frozenset({"stream_event", "tool_progress", "tool_use_summary"})
+_SUPPORTED: Final = Supported(
+    program="claude",
+    pattern=re.compile(r"^(\d{1,6})\.(\d{1,6})\.(\d{1,6}) \(Claude Code\)", re.MULTILINE),
+    oldest=(2, 1, 0),
+    because="what it prints and how it is told of its tools are those of 2.1",
+    update="claude update, or npm install -g @anthropic-ai/claude-code@latest",
+)
 _NOTICES: Final = frozenset({"auth_status", "keep_alive", "prompt_suggestion", "files_persisted"})
 
 
@@ -45,6 +53,11 @@ class ClaudeCodeHarness:
 
     name: str = "claude-code"
     stderr_is_activity: bool = False
+    supported: Supported = _SUPPORTED
+
+    def version_argv(self, request: AgentRequest, env: Mapping[str, str]) -> tuple[str, ...]:
+        """See `Versioned`."""
+        return (*(request.command or ("claude",)), "--version")
 
     def command(self, request: AgentRequest, env: Mapping[str, str]) -> Command:
         """See `Harness`. `CLAUDECODE` is unset, as Claude Code refuses to run inside itself."""

@@ -29,12 +29,26 @@ from scriptorium.harness.events import (
 from scriptorium.harness.faults import provider_fault
 from scriptorium.harness.interface import AgentRequest, Command
 from scriptorium.harness.jsonl import JsonObject, count_of, object_of, parse_object, text_of
+from scriptorium.harness.version import Supported
 
 _TOOLS: Final = frozenset(
     {"command_execution", "file_change", "mcp_tool_call", "web_search", "collab_tool_call"}
 )
 _THREAD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SIGNS_OF_LIFE: Final = frozenset({"reasoning", "todo_list"})
+OLDEST_SUPPORTED: Final = (0, 99, 0)
+"""The first with `mcp_servers.NAME.required` (pull request 10902 of openai/codex, February 2026).
+
+An older one goes on without its tools when it cannot reach us, and works for hours on what it cannot submit.
+All else that is asked of it (`exec resume`, `bearer_token_env_var`, nested items) is older.
+"""
+_SUPPORTED: Final = Supported(
+    program="codex",
+    pattern=re.compile(r"^codex-cli (\d{1,6})\.(\d{1,6})\.(\d{1,6})", re.MULTILINE),
+    oldest=OLDEST_SUPPORTED,
+    because="before it an agent may work without the tool that it submits with",
+    update="npm install -g @openai/codex@latest, or pip install -U 'scriptorium[codex]'",
+)
 
 
 @frozen
@@ -43,6 +57,11 @@ class CodexHarness:
 
     name: str = "codex"
     stderr_is_activity: bool = False
+    supported: Supported = _SUPPORTED
+
+    def version_argv(self, request: AgentRequest, env: Mapping[str, str]) -> tuple[str, ...]:
+        """See `Versioned`."""
+        return (*(request.command or (find_codex(env),)), "--version")
 
     def command(self, request: AgentRequest, env: Mapping[str, str]) -> Command:
         """See `Harness`. The order of the arguments is the contract's (CA-03)."""

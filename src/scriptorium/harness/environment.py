@@ -80,6 +80,11 @@ def check_environment(
     return _common(service, place) | _named(service, pass_on) | _place(place)
 
 
+def is_for_all(name: str) -> bool:
+    """Whether every agent and every check is given this variable, or one of this name."""
+    return _is_plain(name) or name in {"PATH", MARK} or name.upper() in _PROXIES
+
+
 def secrets_of(*environments: Mapping[str, str]) -> tuple[str, ...]:
     """The values that must not be seen in a log: the token, and variables that are named like a secret.
 
@@ -96,13 +101,13 @@ def secrets_of(*environments: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _common(service: Mapping[str, str], place: RunPlace) -> dict[str, str]:
-    kept = {
-        name: value
-        for name, value in service.items()
-        if name in _PLAIN or name in _LOCALE or name.startswith(_LOCALE_PREFIX) or name in _AGENT_FOLDERS
-    }
+    kept = {name: value for name, value in service.items() if _is_plain(name)}
     kept["PATH"] = _path(service.get("PATH"), place.scriptorium_folder)
     return kept | _proxies(service)
+
+
+def _is_plain(name: str) -> bool:
+    return name in _PLAIN or name in _LOCALE or name.startswith(_LOCALE_PREFIX) or name in _AGENT_FOLDERS
 
 
 def _path(path: str | None, last: Path) -> str:

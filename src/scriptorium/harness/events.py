@@ -156,13 +156,19 @@ class Transcript:
     """What it said last that it waits for, if nothing else came since."""
     unknown_lines: int = 0
     _open: set[str] = field(factory=set)
+    _said: Activity = field(factory=Activity)
 
     def take(self, events: tuple[HarnessEvent, ...]) -> Activity:
         """Take in the events of one line; what they mean to the no-output clock."""
         progress = False
         for event in events:
-            progress |= self._take(event)
-        return Activity(open_calls=len(self._open), progress=progress)
+            if self._take(event):
+                progress = True
+        said, open_calls = self._said, len(self._open)
+        if said.progress is not progress or said.open_calls != open_calls:
+            # Most lines say what the line before said: making the value takes as long as reading the events.
+            said = self._said = Activity(open_calls, progress)
+        return said
 
     def _take(self, event: HarnessEvent) -> bool:
         """Take in one event; whether it is progress."""

@@ -185,17 +185,14 @@ class _Listener:
     transcript: Transcript = field(factory=Transcript)
 
     def take(self, line: bytes) -> Activity:
-        events = self._parse(line)
+        try:
+            events = self.harness.parse(line)
+        except Exception as error:  # one bad line must not end a run of hours
+            events = (Unknown(type(error).__name__),)
         if self.on_event is not None:
             for event in events:
                 self.on_event(event)
         return self.transcript.take(events)
-
-    def _parse(self, line: bytes) -> tuple[HarnessEvent, ...]:
-        try:
-            return self.harness.parse(line)
-        except Exception as error:  # one bad line must not end a run of hours
-            return (Unknown(type(error).__name__),)
 
 
 def _write_last_message(path: Path, text: str) -> None:
