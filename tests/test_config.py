@@ -18,6 +18,7 @@ from scriptorium.config import (
     Agents,
     Config,
     ConfigError,
+    RemoteConfig,
     load_config,
 )
 from scriptorium.config_document import parse_document
@@ -42,9 +43,13 @@ EVERY_KEY: dict[str, Any] = {
     },
     "endpoints": {"local": "http://localhost:9000/"},
     "baseBranch": "trunk",
+    "remote": {"name": "origin", "push": True, "tokenEnv": "FORGE_TOKEN"},
     "checks": ["make lint", ["make", "test"]],
     "checkTimeout": "10m",
     "checkEnv": ["DATABASE_URL"],
+    "checkCaches": ["node_modules/", "web/.cache", ".venv"],
+    "checkReruns": 3,
+    "recovery": True,
     "prompts": "tools/prompts",
     "concurrency": {"maxAgents": 8},
     "tickets": {"maxReopens": 0, "maxRuns": 7, "maxTime": "2h", "maxTokens": 1000},
@@ -112,9 +117,13 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         endpoint_port=9000,
         endpoint_set=True,
         base_branch="trunk",
+        remote=RemoteConfig("origin", push=True, token_env="FORGE_TOKEN"),
         checks=("make lint", ("make", "test")),
         check_timeout_seconds=600,
         check_env=("DATABASE_URL",),
+        check_caches=("node_modules", "web/.cache", ".venv"),
+        check_reruns=3,
+        recovery=True,
         prompts="tools/prompts",
         max_agents=8,
         max_reopens=0,
@@ -132,9 +141,41 @@ def test_a_coding_agent_that_is_described_keeps_its_four_hours() -> None:
     assert config.agents.manager.hard_timeout_seconds == 3600
 
 
+def test_nothing_is_pushed_unless_a_remote_is_named_for_it() -> None:
+    assert not parse_document({"remote": {"name": "origin"}}).remote.push
+    (fault,) = faults({"remote": {"push": True}})
+    assert fault.startswith("scriptorium.json: remote.name: must be set to push")
+    (fault,) = faults({"remote": {"name": "origin", "tokenEnv": "ghp_$1"}})
+    assert fault.startswith("scriptorium.json: remote.tokenEnv: must be the name of an environment variable")
+
+
 def test_no_checks_on_purpose_is_not_the_same_as_not_set() -> None:
     assert parse_document({"checks": []}).checks == ()
     assert parse_document({}).checks is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "/",
+        "/x",
+        "..",
+        "a/../b",
+        "./a",
+        "a//b",
+        ".git",
+        ".git/",
+        "a/.GIT/b",
+        ".scriptorium",
+        "*.o",
+        "a\\b",
+        " ",
+    ],
+)
+def test_caches_are_names_or_paths_in_the_repository(wrong: str) -> None:
+    (fault,) = faults({"checkCaches": ["target", wrong]})
+    assert fault.startswith("scriptorium.json: checkCaches: must be a list of names or paths")
+    assert "entry 2 is " in fault
 
 
 def test_any_free_port_can_be_asked_for() -> None:
@@ -174,6 +215,9 @@ RIGHT: dict[str, tuple[object, ...]] = {
     "model": ("x\n",),
     "reasoningEffort": ("x\n",),
     "operatorTools": (True,),
+    "recovery": (True,),
+    "push": (True,),
+    "name": ("x\n",),
 }
 
 

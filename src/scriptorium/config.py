@@ -58,12 +58,28 @@ class Agents:
 
 @final
 @attrs.frozen
+class RemoteConfig:
+    """Where the base branch is pushed after each landing: nowhere, unless ``push``.
+
+    ``name`` is a remote of the repository; ``token_env`` names the environment variable with a token for it.
+    """
+
+    name: str | None = None
+    push: bool = False
+    token_env: str | None = None
+
+
+@final
+@attrs.frozen
 class Config:
     """Everything a person can set. ``Config()`` is what a repository without a file gets.
 
     ``endpoint_set`` tells a port that somebody asked for from the default, which may be replaced by any
     free one. ``checks`` is None when not set (``make test``, unless there is no makefile) and empty when
     somebody said on purpose that there is nothing to run; an entry is a shell command or an argv.
+    ``check_caches`` are names, or paths from the root, of ignored files and folders that stay between checks;
+    ``check_reruns`` is how often a check that failed is run again before that is believed.
+    ``recovery`` has a ticket made to mend a base branch that is red.
     ``prompts`` is a folder in the base branch with templates in place of the built-in ones, None for none.
     ``max_runs``, ``max_time_seconds`` and ``max_tokens`` are for all runs of one ticket's agents together.
     """
@@ -73,9 +89,13 @@ class Config:
     endpoint_port: int = 8097
     endpoint_set: bool = False
     base_branch: str | None = None
+    remote: RemoteConfig = RemoteConfig()
     checks: tuple[str | tuple[str, ...], ...] | None = None
     check_timeout_seconds: float = 1800.0
     check_env: tuple[str, ...] = ()
+    check_caches: tuple[str, ...] = ()
+    check_reruns: int = 1
+    recovery: bool = False
     prompts: str | None = None
     max_agents: int = 4
     max_reopens: int = 3

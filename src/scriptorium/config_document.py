@@ -15,7 +15,7 @@ from cattrs.errors import AttributeValidationNote, ClassValidationError, Forbidd
 from cattrs.gen import make_dict_structure_fn, override
 
 from scriptorium import config_rules as rules
-from scriptorium.config import AgentConfig, Agents, Config, ConfigError, Fault, dotted
+from scriptorium.config import AgentConfig, Agents, Config, ConfigError, Fault, RemoteConfig, dotted
 from scriptorium.config_rules import Endpoint, Rule
 
 
@@ -48,9 +48,13 @@ class _Document:
     agents: Agents = Config().agents
     endpoints: _Endpoints = _Endpoints()
     base_branch: str | None = None
+    remote: RemoteConfig = Config().remote
     checks: tuple[str | tuple[str, ...], ...] | None = None
     check_timeout_seconds: float = Config().check_timeout_seconds
     check_env: tuple[str, ...] = ()
+    check_caches: tuple[str, ...] = ()
+    check_reruns: int = Config().check_reruns
+    recovery: bool = Config().recovery
     prompts: str | None = None
     concurrency: _Concurrency = _Concurrency()
     tickets: _Tickets = _Tickets()
@@ -72,9 +76,13 @@ _KEYS: dict[type[Any], dict[str, _Key]] = {
         "agents": _Key("agents", Agents),
         "endpoints": _Key("endpoints", _Endpoints),
         "base_branch": _Key("baseBranch", rules.branch),
+        "remote": _Key("remote", RemoteConfig),
         "checks": _Key("checks", rules.check_commands),
         "check_timeout_seconds": _Key("checkTimeout", rules.duration),
         "check_env": _Key("checkEnv", rules.variables),
+        "check_caches": _Key("checkCaches", rules.caches),
+        "check_reruns": _Key("checkReruns", rules.whole(0, 5)),
+        "recovery": _Key("recovery", rules.yes_or_no),
         "prompts": _Key("prompts", rules.folder),
         "concurrency": _Key("concurrency", _Concurrency),
         "tickets": _Key("tickets", _Tickets),
@@ -95,6 +103,11 @@ _KEYS: dict[type[Any], dict[str, _Key]] = {
         "operator_tools": _Key("operatorTools", rules.yes_or_no),
     },
     _Endpoints: {"local": _Key("local", rules.endpoint)},
+    RemoteConfig: {
+        "name": _Key("name", rules.text),
+        "push": _Key("push", rules.yes_or_no),
+        "token_env": _Key("tokenEnv", rules.variable),
+    },
     _Concurrency: {"max_agents": _Key("maxAgents", rules.whole(1, 256))},
     _Tickets: {
         "max_reopens": _Key("maxReopens", rules.whole(0, 1000)),
@@ -116,6 +129,8 @@ def parse_document(document: object) -> Config:
     except ValueError as error:
         faults.append(Fault("", str(error)))
     faults += _roles_without_command(document)
+    if parsed is not None and parsed.remote.push and parsed.remote.name is None:
+        faults.append(Fault("remote.name", 'must be set to push: the name of a remote, such as "origin"'))
     if parsed is None or faults:
         raise ConfigError(tuple(sorted(faults, key=lambda fault: fault.path)))
     return _config(parsed)
@@ -129,9 +144,13 @@ def _config(document: _Document) -> Config:
         endpoint_port=default.endpoint_port if local is None else local.port,
         endpoint_set=local is not None,
         base_branch=document.base_branch,
+        remote=document.remote,
         checks=document.checks,
         check_timeout_seconds=document.check_timeout_seconds,
         check_env=document.check_env,
+        check_caches=document.check_caches,
+        check_reruns=document.check_reruns,
+        recovery=document.recovery,
         prompts=document.prompts,
         max_agents=document.concurrency.max_agents,
         max_reopens=document.tickets.max_reopens,
@@ -146,7 +165,7 @@ def _config(document: _Document) -> Config:
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter()
     # Sections first: a class is compiled with the hooks of the classes inside it.
-    for cls in (AgentConfig, Agents, _Endpoints, _Concurrency, _Tickets, _Document):
+    for cls in (AgentConfig, Agents, _Endpoints, RemoteConfig, _Concurrency, _Tickets, _Document):
         converter.register_structure_hook(cls, _section(converter, cls))
     return converter
 

@@ -129,6 +129,13 @@ def variables(value: object) -> tuple[str, ...]:
     )
 
 
+def variable(value: object) -> str:
+    name = text(value)
+    if not _VARIABLE.fullmatch(name):
+        raise refuse("the name of an environment variable", value)
+    return name
+
+
 def branch(value: object) -> str:
     name = text(value)
     if _NOT_IN_BRANCH.search(name) or name == "@":
@@ -148,6 +155,27 @@ def folder(value: object) -> str:
     if parts[0].casefold() in {".git", ".scriptorium"}:
         raise ValueError(f"must not be in a folder of git's or scriptorium's own, not {given(value)}")
     return path
+
+
+def caches(value: object) -> tuple[str, ...]:
+    """Names, or paths from the root, of what git ignores; a slash at an end is taken off. No patterns."""
+    wanted = 'names or paths in the repository, such as ["node_modules/", "web/.cache"]'
+    if not isinstance(value, list):
+        raise refuse(f"a list of {wanted}", value)
+    for index, item in enumerate(value):
+        if not _is_cache(item):
+            raise ValueError(
+                f"must be a list of {wanted}, without patterns; entry {index + 1} is {given(item)}"
+            )
+    return tuple(item.removesuffix("/") for item in value)
+
+
+def _is_cache(item: object) -> bool:
+    if not isinstance(item, str) or not item.isprintable() or re.search(r"[\\*?!\[\]]", item):
+        return False
+    parts = item.removesuffix("/").split("/")
+    none_of_ours = {"", ".", "..", ".git", ".scriptorium"}
+    return none_of_ours.isdisjoint(part.strip().casefold() for part in parts)
 
 
 def check_commands(value: object) -> tuple[str | tuple[str, ...], ...]:

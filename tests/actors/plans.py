@@ -26,6 +26,7 @@ def ticket(
     area: str = "core",
     depends: tuple[int, ...] = (),
     priority: str = "",
+    slug: str = "slug",
     log: tuple[RunNote | ReopenNote, ...] = (),
 ) -> tuple[str, bytes]:
     """The path and the text of a ticket."""
@@ -39,7 +40,7 @@ def ticket(
     )
     for note in log:
         made = made.with_run(note) if isinstance(note, RunNote) else made.with_reopen(note)
-    return f"{state.folder}/{number:04d}-slug.md", made.text.encode()
+    return f"{state.folder}/{number:04d}-{slug}.md", made.text.encode()
 
 
 def entry(number: int, of: int, commit: Oid = OID) -> QueueEntry:

@@ -116,7 +116,10 @@ async def test_an_agent_that_cannot_be_started_waits_without_a_place_and_needs_a
     stage.tickets(core=drafts("one"), docs=drafts("two"))
     stage.cast.coding["one"] = [broken]
     report = await stage.run()
-    assert report.leftovers == ("0001 stuck: one (to try again: scriptorium unpark 0001)",)
+    assert report.leftovers == (
+        "the coding agent could not start: no such program",
+        "0001 stuck: one (to try again: scriptorium unpark 0001)",
+    )
     assert [after - before for before, after in pairwise(at)] == pytest.approx([1, 2, 4, 8])
     assert stage.states() == {"one": "stuck", "two": "done"}
     (note,) = stage.file("one").ticket.reopens

@@ -90,6 +90,18 @@ def test_it_lists_the_files_in_conflict() -> None:
     assert "conflict markers" in text
 
 
+@pytest.mark.req("V1-20", "V1-26")
+def test_it_tells_what_was_in_conflict_with_whom() -> None:
+    hunks = "--- a.py (changed on main by ticket 0003 in 0123456789)\n```\n<<<<<<< base\n"
+    came_back = ReopenNote(
+        reason=ReopenReason.CONFLICT, detail="with ticket 0003", files=("a.py",),
+        tickets=(TicketId("0003"),), conflicts=hunks,
+    )  # fmt: skip
+    text = prompt(RUN, came_back)
+    assert "came back (conflict):\n\n```\nwith ticket 0003\n```\n" in text
+    assert f"\n````\n{hunks.rstrip()}\n````\n" in text
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.text(alphabet="`~\n ab", max_size=60))
 def test_output_cannot_end_its_own_fence(output: str) -> None:

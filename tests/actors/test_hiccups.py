@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from scriptorium.actors import base_check, merge_queue, orchestrator, planner_run
+from scriptorium.actors import base_check, orchestrator, planner_run, tree_checks
 from scriptorium.actors.conditions_file import write_conditions
 from scriptorium.actors.events import Parked, Trouble
 from scriptorium.actors.news import News
@@ -70,7 +70,7 @@ async def test_a_base_that_cannot_be_checked_out_is_tried_again_with_backoff(
 async def test_a_full_disk_while_landing_blames_no_ticket(
     stage: Stage, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merge_queue, "reset_to_commit", fails(8, full_disk, reset_to_commit))
+    monkeypatch.setattr(tree_checks, "reset_to_commit", fails(8, full_disk, reset_to_commit))
     stage.tickets(core=drafts("one"))
     await live_until_landed(stage)
     assert stage.heard(Parked) == []

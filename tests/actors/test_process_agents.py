@@ -168,3 +168,43 @@ def test_each_role_has_its_harness_and_model(stage: Stage) -> None:
     )
     assert [made.harness_name(role) for role in Role] == ["codex", "codex", "command"]
     assert [made.model(role) for role in Role] == [None, "gpt-5", None]
+
+
+@pytest.mark.slow
+@pytest.mark.req("CA-08")
+async def test_a_cli_that_is_too_old_is_not_started_and_one_that_is_not_is_asked_once(
+    stage: Stage, tmp_path: Path
+) -> None:
+    program, calls, version = tmp_path / "codex", tmp_path / "calls", tmp_path / "version"
+    program.write_text(
+        f'#!/bin/sh\necho "$SCRIPTORIUM_MCP_TOKEN $*" >> {calls}\n'
+        f'[ "$*" = --version ] && cat {version}; exit 0\n'
+    )
+    program.chmod(0o755)
+    version.write_text("codex-cli 0.50.2\n")
+    agent = AgentConfig(harness="codex", command=(str(program),))
+    said: list[str] = []
+    runner = ProcessRunner(stage.project.state_dir / "runs", durable=False)
+    config = Config(agents=Agents(agent, agent, agent))
+    agents = ProcessAgents(
+        stage.project, config, runner, environment={"PATH": "/bin:/usr/bin"}, say=said.append
+    )
+    agents.mcp_url = "http://127.0.0.1:1/mcp"
+    ids = [f"run-{secrets.token_hex(8)}" for _ in range(3)]
+    outcome = await agents.run(job(stage, Role.CODING, ids[0]), submit=refuse, stop=trio.Event())
+    assert outcome.process.kind is OutcomeKind.COULD_NOT_START
+    assert "could not start: codex 0.50.2 is too old" in outcome.describe()
+    assert calls.read_text() == " --version\n"  # nothing was started with a prompt, nor with a token
+    version.write_text("codex-cli 0.163.0\n")
+    for run_id in ids[1:]:
+        outcome = await agents.run(job(stage, Role.CODING, run_id), submit=refuse, stop=trio.Event())
+        assert outcome.process.kind is OutcomeKind.EXITED, outcome
+    assert [line.endswith(" --version") for line in calls.read_text().splitlines()] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    left = [path.name for run_id in ids for path in (stage.project.logs_dir / run_id).iterdir()]
+    assert sorted(set(left)) == ["1.jsonl"]
+    assert said == []

@@ -61,6 +61,11 @@ async def test_an_overloaded_provider_is_waited_for_longer_and_longer_and_counts
         assert least <= wait <= least * 1.25
     (run,) = stage.file("one").ticket.runs  # a run in which the model did nothing is no run
     assert (run.outcome, run.counted) == ("submitted", False)
+    first, *others = (job.prompt for job in stage.agents.jobs)
+    assert "What happened before" not in first
+    for prompt in others:  # no note says it: the plan branch is no log of an outage
+        assert prompt.count("cut short by the provider of its model") == 1
+        assert "failed with exit code 1: overloaded" in prompt
     told = [event.what for event in stage.heard(events.Trouble)]
     assert len(told) == 4
     assert "the provider of function: failed with exit code 1: overloaded; no new agent before " in told[0]

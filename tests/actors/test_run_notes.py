@@ -16,11 +16,14 @@ from scriptorium.actors.run_notes import (
     scriptorium_failed,
 )
 from scriptorium.actors.world import AgentJob, Role
+from scriptorium.code.base_changes import BaseChange
+from scriptorium.code.conflicts import ConflictedFile
 from scriptorium.code.evidence import Result, Verdict
 from scriptorium.code.merge import Conflicted
 from scriptorium.harness.events import Usage
 from scriptorium.harness.interface import AgentOutcome
 from scriptorium.harness.spec import OutcomeKind, ProcessOutcome
+from scriptorium.plan.ids import Oid, TicketId
 from scriptorium.plan.notes import ReopenReason, RunNote, TimeoutKind
 
 from .plans import OID, PlanFiles, ticket
@@ -77,9 +80,8 @@ def test_why_a_ticket_came_back() -> None:
     assert (note.log, note.output_tail) == ("x.jsonl", "boom")
     assert "(exit code 2)" in note.detail
     assert "killed at its time limit" in checks_failed(evolve(red, exit_code=None)).detail
-    conflict = conflicted(Conflicted(("a", "b"), "<<<<"), "main")
-    assert (conflict.reason, conflict.files) == (ReopenReason.CONFLICT, ("a", "b"))
-    assert "main in a, b" in conflict.detail
+    crashed = evolve(red, exit_code=None, ending="was killed by signal 11")
+    assert "(was killed by signal 11)" in checks_failed(crashed).detail
     assert nothing_to_land("main").reason is ReopenReason.NOTHING_TO_LAND
     assert "3 attempts" in attempts_used_up(3, OUTCOME).detail
     assert "5 times in a row" in infrastructure_failed(5, OUTCOME).detail
@@ -87,3 +89,41 @@ def test_why_a_ticket_came_back() -> None:
         "while landing it: OSError()"
     )
     assert scriptorium_failed(5, "there").detail.endswith("its log says why")
+
+
+@pytest.mark.req("V1-26")
+def test_a_conflict_is_told_with_the_files_the_other_tickets_and_the_hunks() -> None:
+    three, seven = (BaseChange(Oid(f"{n}" * 40), TicketId(f"000{n}")) for n in (3, 7))
+    by_hand = BaseChange(Oid("e" * 40), None)
+    files = (
+        ConflictedFile("a", (seven, three), "<<<\n"),
+        ConflictedFile("b\n> c\x1b", (by_hand, three), "binary\n"),
+        ConflictedFile("d"),
+    )
+    note = conflicted(Conflicted(files), "main")
+    assert (note.reason, note.tickets) == (ReopenReason.CONFLICT, ("0007", "0003"))
+    assert note.files == ("a", "b > c", "d")
+    assert note.detail == (
+        "the submission conflicts with what has landed on main of tickets 0007 and 0003 in a, b\\n> c\\x1b, d"
+    )
+    assert note.conflicts.splitlines() == [
+        "--- a (changed on main by ticket 0007 in 7777777777, ticket 0003 in 3333333333)", "<<<", "",
+        "--- b\\n> c\\x1b (changed on main by commit eeeeeeeeee, ticket 0003 in 3333333333)", "binary", "",
+        "--- d", "[… left out: see the file …]",
+    ]  # fmt: skip
+    (parsed,) = PlanFiles().with_(ticket(1, log=(note,))).snapshot.tickets.values()
+    assert parsed.ticket.reopens == (note.numbered(1),)
+
+
+def test_a_submission_that_cannot_be_merged_at_all_is_told_why() -> None:
+    note = conflicted(Conflicted((), "it shares no history"), "main")
+    assert note.detail == "the submission cannot be merged with main: it shares no history"
+    assert (note.files, note.tickets, note.conflicts) == ((), (), "")
+
+
+def test_a_conflict_of_a_thousand_files_stays_a_page() -> None:
+    files = tuple(ConflictedFile(f"{n}" + "x" * 1_000, (), "y\n") for n in range(1_000))
+    note = conflicted(Conflicted(files), "main")
+    assert len(note.detail) < 4_000
+    assert note.detail.endswith(" and 990 more")
+    assert len(note.conflicts) <= 16_000

@@ -14,6 +14,7 @@ from attrs import evolve
 from scriptorium.cli import main
 from scriptorium.code.check_commands import check_commands
 from scriptorium.code.evidence import Result, Verdict, VerdictStore, checks_key
+from scriptorium.code.red_since import keep_red_since
 from scriptorium.code.repository import discover, open_repository
 from scriptorium.harness.proc import read_stat
 from scriptorium.harness.records import RunFacts, RunRecord, write_record, write_service_record
@@ -73,7 +74,10 @@ def verdict(
     repo = open_repository(discover(root))
     tree = Oid(git(root, "rev-parse", "main^{tree}"))
     key = checks_key(check_commands(repo, tree, checks))
-    VerdictStore(root / ".scriptorium" / "verdicts").put(Verdict(tree, key, result, no_checks=no_checks))
+    found = Verdict(tree, key, result, no_checks=no_checks, finished=FINISHED)
+    if result is Result.RED:
+        found = evolve(found, command="make test", log=".scriptorium/logs/base/check-1.log")
+    VerdictStore(root / ".scriptorium" / "verdicts").put(found)
 
 
 def text(root: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -93,6 +97,7 @@ RUN = RunNote(
     outcome="submitted", harness="codex", attempt=1, counted=False, started="2026-01-02T03:04:05Z",
     duration_seconds=3600.0,
 )  # fmt: skip
+FINISHED = "2024-05-06T07:08:09Z"
 NOTHING_USED = {"runs": 0, "seconds": 0, "tokens": 0, "costUsd": 0}
 CODING = RunFacts(
     role="coding",
@@ -171,8 +176,17 @@ def test_the_json(planned: Path, capsys: pytest.CaptureFixture[str]) -> None:
             }
         ],
         "queue": {"pending": ["0004"], "active": None},
-        "base": {"branch": "main", "oid": tip(planned), "health": "red"},
+        "base": {
+            "branch": "main",
+            "oid": tip(planned),
+            "health": "red",
+            "since": FINISHED,
+            "check": "make test",
+            "log": ".scriptorium/logs/base/check-1.log",
+        },
+        "remote": None,
         "service": {"running": True, "pid": os.getpid(), "endpoint": "http://[::1]:1"},
+        "flakes": {"count": 0, "last": []},
         "usage": {"total": NOTHING_USED, "includesDone": False, "tickets": {}},
     }
 
@@ -246,7 +260,32 @@ def test_a_base_that_cannot_be_told_is_said_and_fails_nothing(
 ) -> None:
     (planned / "scriptorium.json").write_text('{"baseBranch": "missing"}')
     assert text(planned, capsys)[-2].startswith("Base: not known: ")
-    assert document(planned, capsys)["base"] == {"branch": None, "oid": None, "health": "unknown"}
+    nothing = {"since": None, "check": None, "log": None}
+    assert document(planned, capsys)["base"] == {"branch": None, "oid": None, "health": "unknown", **nothing}
+
+
+@pytest.mark.req("V1-28")
+def test_a_red_base_is_shown_with_when_it_turned_red_and_with_what_fails(
+    planned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def line() -> str:
+        return next(line for line in text(planned, capsys) if line.startswith("Base: "))
+
+    verdict(planned, Result.RED)
+    why = "`make test` fails, see .scriptorium/logs/base/check-1.log"
+    assert line() == f"Base: main at {tip(planned)[:12]}, red since {FINISHED}: {why}"
+    keep_red_since(planned / ".scriptorium", "main", "2024-01-01T00:00:00Z")  # as the service saw it first
+    assert line() == f"Base: main at {tip(planned)[:12]}, red since 2024-01-01T00:00:00Z: {why}"
+    write_service_record(
+        planned / ".scriptorium" / "service.json", endpoint="http://127.0.0.1:1", started="now"
+    )
+    told = {"lines": ["base red since 2024-01-01T00:00:00Z: branch main: the same", "something else"]}
+    (planned / ".scriptorium" / "condition.json").write_text(json.dumps(told))
+    shown = text(planned, capsys)
+    assert "something else" in shown
+    assert not [line for line in shown if line.startswith("base red")]  # said once
+    verdict(planned, Result.GREEN)
+    assert line() == f"Base: main at {tip(planned)[:12]}, green"
 
 
 def test_files_that_are_none_of_the_plan_are_named(planned: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -208,3 +208,41 @@ def test_what_scriptorium_remembers_is_believed_only_where_the_commits_bear_it_o
     for memo in (f"{conflict.earlier} {other}", f"{other} {conflict.base}", "nonsense", "", "0" * 40):
         (own / "scriptorium-merge").write_text(memo)
         assert conflict.parents(conflict.capture()) == [conflict.earlier]
+
+
+@pytest.mark.req("V1-26")
+@pytest.mark.parametrize(
+    ("ours", "theirs", "left"),
+    [(b"\0ours", b"\0theirs", b"\0ours"), (None, "theirs\n", b"theirs\n"), ("ours\n", None, b"ours\n")],
+)
+def test_a_conflict_without_markers_has_to_be_decided(
+    fixture: Fixture, run_git: Git, ours: str | bytes | None, theirs: str | bytes | None, left: bytes
+) -> None:
+    """Nothing in the file says that there is one: left alone, the change of one side would go unseen."""
+    start = fixture.land({"thing": b"\0first"})
+    earlier = fixture.commit({"thing": ours, "mine.txt": "mine\n"}, parents=[start], branch=BRANCH)
+    base = fixture.land({"thing": theirs, "other.txt": "other\n"})
+    prepared = prepare_worktree(fixture.project, ONE, "fix-it", base, merge_base=True)
+    conflict = Conflict(fixture, prepared.path, earlier, base, run_git)
+    thing = prepared.path / "thing"
+    assert prepared.conflicts == ("thing",)
+    assert thing.read_bytes() == left
+    conflict.refused(r"^thing: in conflict .* `git add` or `git rm`")
+    run_git(prepared.path, "add", "thing")
+    assert conflict.parents(conflict.capture()) == [earlier, base]
+
+
+@pytest.mark.parametrize("decision", ["another content", "gone"])
+def test_a_conflict_without_markers_is_decided_by_what_is_done_to_the_file(
+    fixture: Fixture, run_git: Git, decision: str
+) -> None:
+    start = fixture.land({"thing": b"\0first"})
+    earlier = fixture.commit({"thing": b"\0ours"}, parents=[start], branch=BRANCH)
+    base = fixture.land({"thing": b"\0theirs"})
+    thing = prepare_worktree(fixture.project, ONE, "fix-it", base, merge_base=True).path / "thing"
+    if decision == "gone":
+        thing.unlink()
+    else:
+        thing.write_bytes(b"\0both")
+    captured = capture(fixture.project, thing.parent, ONE, base)
+    assert run_git(thing.parent, "log", "-1", "--format=%P", captured.commit).split() == [earlier, base]

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from scriptorium.code.evidence import (
     CheckCommand,
     Evidence,
+    Flake,
     NotEvidence,
     Result,
     Verdict,
     VerdictStore,
     checks_key,
     evidence_for,
+    evidence_id,
 )
 from scriptorium.code.merge import Merged
 from scriptorium.plan.ids import Oid
@@ -28,6 +30,13 @@ TREE = Oid("a" * 40)
 KEY = checks_key([CheckCommand("make test")])
 GREEN = Verdict(TREE, KEY, Result.GREEN, duration_seconds=1.5, finished="2026-01-02T03:04:05Z")
 RED = Verdict(TREE, KEY, Result.RED, command="make test", exit_code=2, output_tail="no\udce9\n", log="x.log")
+FLAKY = attrs.evolve(
+    GREEN,
+    base=Oid("e" * 40),
+    checks=("make test",),
+    flake=Flake("make test", None, "y.log"),
+    ending="was red",
+)
 MERGED = Merged(TREE, Oid("b" * 40), Oid("c" * 40))
 
 
@@ -79,7 +88,7 @@ def test_commands_are_started_as_argv_or_by_the_shell() -> None:
 
 
 @pytest.mark.req("V1-27")
-@pytest.mark.parametrize("verdict", [GREEN, RED, attrs.evolve(GREEN, no_checks=True)])
+@pytest.mark.parametrize("verdict", [GREEN, RED, FLAKY, attrs.evolve(GREEN, no_checks=True)])
 @pytest.mark.parametrize("fsync", [True, False])
 def test_a_verdict_is_there_after_a_restart(tmp_path: Path, verdict: Verdict, fsync: bool) -> None:
     VerdictStore(tmp_path / "new" / "folder", fsync=fsync).put(verdict)
@@ -172,3 +181,28 @@ def test_a_write_that_was_cut_short_leaves_the_earlier_verdict(tmp_path: Path) -
 
 def test_a_name_from_outside_cannot_leave_the_folder(tmp_path: Path) -> None:
     assert VerdictStore(tmp_path).get(Oid("../../x"), KEY) is None
+
+
+def test_a_verdict_is_found_by_its_short_name(tmp_path: Path) -> None:
+    store = VerdictStore(tmp_path, fsync=False)
+    others = [attrs.evolve(GREEN, tree=tree(number)) for number in range(5)]
+    for verdict in (RED, *others):
+        store.put(verdict)
+    assert store.find(evidence_id(RED)) == RED
+    assert store.find(evidence_id(others[3])) == others[3]
+    # The same tree and checks are the same evidence, whatever came of them and when.
+    assert evidence_id(RED) == evidence_id(GREEN) == "8e0760444427"
+    assert len({evidence_id(verdict) for verdict in (RED, *others)}) == 6
+    for unknown in ("0" * 12, "", "*", "../../../etc", evidence_id(RED)[:-1], evidence_id(RED).upper()):
+        assert store.find(unknown) is None
+
+
+def test_a_verdict_of_an_earlier_version_counts(tmp_path: Path) -> None:
+    store = VerdictStore(tmp_path, fsync=False)
+    store.put(GREEN)
+    (path,) = tmp_path.iterdir()
+    facts = json.loads(path.read_text())
+    for key in ("base", "checks", "flake", "ending"):
+        del facts[key]
+    path.write_text(json.dumps(facts))
+    assert store.get(TREE, KEY) == GREEN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -279,6 +280,46 @@ def test_ignored_files_are_kept_when_they_are_named(fixture: Fixture, worktree: 
     extra = content(worktree).keys() - fixture.tree(next_commit(fixture)).keys()
     assert extra == {"build/cache", "src/kept.log"}
     assert run_git(worktree, "status", "--porcelain") == ""
+
+
+def test_a_folder_that_is_kept_may_have_files_of_the_tree_in_it(
+    fixture: Fixture, worktree: Path, run_git: Git, tmp_path: Path
+) -> None:
+    """Hostile ones too: a link in place of the folder or of the file, and a repository inside."""
+    rules = "/target/*\n!/target/.gitkeep\nnode_modules\n"
+    commit = fixture.commit({".gitignore": rules, "target/.gitkeep": "", "web/app.js": "1\n"})
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine").write_text("mine")
+    for number in range(3):
+        reset_to_commit(fixture.project, worktree, commit, ("target", "node_modules"))
+        if number:
+            assert (worktree / "target/debug/main.o").read_text() == "built"
+            assert (worktree / "web/node_modules/lib/.git/HEAD").exists()
+            assert not (worktree / "target/link").is_symlink()
+        for name in (
+            "target/debug/main.o",
+            "web/node_modules/lib/index.js",
+            "web/node_modules/lib/.git/HEAD",
+        ):
+            (worktree / name).parent.mkdir(parents=True, exist_ok=True)
+            (worktree / name).write_text("built")
+        (worktree / "target/link").symlink_to(outside)
+        (worktree / "target/.gitkeep").write_text("changed")
+        assert (worktree / "target/.gitkeep").lstat().st_nlink == 1
+    reset_to_commit(fixture.project, worktree, commit, ("target", "node_modules"))
+    assert (worktree / "target/.gitkeep").read_text() == ""
+    assert run_git(worktree, "status", "--porcelain") == ""
+    shutil.rmtree(worktree / "target")
+    (worktree / "target").symlink_to(outside)
+    shutil.rmtree(worktree / "web/node_modules")
+    (worktree / "web/node_modules").symlink_to(outside)
+    reset_to_commit(fixture.project, worktree, commit, ("target", "node_modules"))
+    assert not (worktree / "target").is_symlink()
+    assert not (worktree / "web/node_modules").is_symlink()
+    assert (outside / "mine").read_text() == "mine"
+    reset_to_commit(fixture.project, worktree, commit)
+    assert_exact(fixture, worktree, commit, run_git)
 
 
 def test_submodules_are_empty_folders(fixture: Fixture, worktree: Path, run_git: Git) -> None:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scriptorium.code import landing
 from scriptorium.code.checkout import LOCK_MARK
 from scriptorium.code.landing import (
     BaseMoved,
     Blocked,
     Landed,
+    LandedUnproved,
     LandingRefused,
     finish_landing,
     land,
@@ -199,6 +201,34 @@ def test_only_what_the_evidence_proves_lands(fixture: Fixture) -> None:
     with pytest.raises(LandingRefused):
         try_landing(fixture, other, commit)
     assert fixture.tip() == evidence.base
+
+
+@pytest.mark.req("V1-23")
+def test_after_a_landing_the_base_is_looked_at_again(
+    fixture: Fixture, run_git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evidence, commit = submit(fixture, CHANGES)
+    stray = fixture.commit({"README.md": "unproved\n"}, parents=[evidence.base])
+
+    def moves_to(found: str) -> None:
+        run_git(fixture.root, "update-ref", "refs/heads/main", found)
+
+    monkeypatch.setattr(landing, "compare_and_swap", lambda *_words, **_named: moves_to(stray))
+    with pytest.raises(LandedUnproved, match=f"main is at {stray} just after {commit} landed"):
+        try_landing(fixture, evidence, commit)
+    assert read_landings(fixture.open()) == ((TICKET, commit),)  # for `settle`
+
+
+def test_work_on_top_of_what_has_just_landed_is_fine(fixture: Fixture, run_git: Git) -> None:
+    evidence, commit = submit(fixture, CHANGES)
+    later = fixture.commit({"more": "m\n"}, parents=[commit])
+
+    def commits(name: str) -> None:
+        if name == "base":
+            run_git(fixture.root, "update-ref", "refs/heads/main", later)
+
+    assert try_landing(fixture, evidence, commit, commits) == Landed(commit)
+    assert fixture.tip() == later
 
 
 def test_landing_twice_is_landed(fixture: Fixture) -> None:

@@ -195,6 +195,18 @@ def test_a_rebase_of_the_base_blocks(fixture: Fixture, run_git: Git) -> None:
     assert try_landing(fixture, evidence, commit) == Landed(commit)
 
 
+def test_a_rebase_of_the_base_in_an_agents_worktree_keeps_nobody_from_landing(
+    fixture: Fixture, run_git: Git
+) -> None:
+    agents = fixture.project.worktrees_dir / "tickets" / "0002-other"
+    run_git(fixture.root, "worktree", "add", "-q", "--detach", str(agents))
+    rebase = fixture.project.git_dir / "worktrees" / agents.name / "rebase-merge"
+    rebase.mkdir()
+    (rebase / "head-name").write_text("refs/heads/main\n")
+    evidence, commit = submit(fixture, CHANGES)
+    assert try_landing(fixture, evidence, commit) == Landed(commit)
+
+
 def test_a_checkout_that_comes_to_the_base_meanwhile_waits(
     fixture: Fixture, run_git: Git, tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ from scriptorium.code.worktrees import Prepared, prepare_worktree
 from scriptorium.plan.ids import Oid, TicketId
 
 if TYPE_CHECKING:
-    from tests.code.conftest import Fixture
+    from tests.code.conftest import Content, Fixture
 
 ONE = TicketId("0001")
 BRANCH = "scriptorium/ticket-0001"
@@ -114,6 +114,53 @@ def test_a_conflict_is_left_as_git_merge_leaves_it(fixture: Fixture, tmp_path: P
     assert "# Ours\n=======\n# Theirs\n>>>>>>> " in text
     staged = ("ls-files", "--stage")
     assert run_git(prepared.path, *staged) == run_git(tmp_path / "by-git", *staged)
+
+
+@pytest.mark.req("V1-26")
+def test_conflicts_of_every_kind_are_left_as_git_merge_leaves_them(
+    fixture: Fixture, tmp_path: Path, run_git: Git
+) -> None:
+    """The content of each file and its mode, and what git says of it; but for the labels in the markers."""
+    text = "".join(f"line {number}\n" for number in range(30))
+
+    def side(name: str) -> dict[str, Content]:
+        changed = text.replace("line 5\n", f"{name}\n")
+        return {
+            "text": changed, "returns": changed, "tool": ("exec", changed), "binary": f"\0{name}".encode(),
+            "added": f"{name}\n", "link": ("link", name),
+        }  # fmt: skip
+
+    start = fixture.land(
+        {
+            ".gitattributes": "returns text eol=crlf\n",
+            "text": text,
+            "returns": text,
+            "tool": ("exec", text),
+            "binary": b"\0",
+            "link": ("link", "first"),
+            "mine": text,
+            "yours": text,
+        }
+    )
+    ours: dict[str, Content] = {"mine": f"{text}more\n", "yours": None}
+    theirs: dict[str, Content] = {"mine": None, "yours": f"{text}more\n"}
+    fixture.commit(side("ours") | ours, parents=[start], branch=BRANCH)
+    base = fixture.commit(side("theirs") | theirs, parents=[start], branch=fixture.branch)
+    run_git(fixture.root, "worktree", "add", "-q", "--detach", str(tmp_path / "git"), BRANCH)
+    run_git(tmp_path / "git", "merge", base, check=False)
+
+    prepared = _prepare(fixture)
+
+    names = ["added", "binary", "link", "mine", "returns", "text", "tool", "yours"]
+    assert list(prepared.conflicts) == names
+    assert b"\r\n<<<<<<< HEAD\r\nours\r\n" in (prepared.path / "returns").read_bytes()
+    for name in names:
+        found, expected = prepared.path / name, tmp_path / "git" / name
+        assert found.lstat().st_mode == expected.lstat().st_mode
+        assert found.is_symlink() or found.read_bytes() == expected.read_bytes()
+    assert (prepared.path / "link").readlink() == (tmp_path / "git" / "link").readlink()
+    status = run_git(tmp_path / "git", "status", "--porcelain")
+    assert run_git(prepared.path, "status", "--porcelain") == status
 
 
 def test_a_merge_that_is_still_open_is_named_again(fixture: Fixture) -> None:

@@ -18,6 +18,7 @@ from scriptorium.plan.init import initialize
 from scriptorium.plan.layout import KEEP, KEPT_FOLDERS
 from scriptorium.plan.message import Message
 from scriptorium.plan.notes import ReopenNote, ReopenReason, RunNote
+from scriptorium.plan.recovery import RedBase
 from scriptorium.plan.refs import PLAN_REF
 from scriptorium.plan.repository import PlanRepository
 from scriptorium.plan.snapshot import Snapshot
@@ -49,6 +50,19 @@ def run_note(attempt: int = 1, *, counted: bool = True, detail: str = "") -> Run
         duration_seconds=12.5,
         log=f".scriptorium/logs/0001/{attempt}.jsonl",
         detail=detail,
+    )
+
+
+def red_base(commit: Oid = OID_A) -> RedBase:
+    """A base branch whose checks fail."""
+    return RedBase(
+        branch="main",
+        commit=commit,
+        since="2026-01-02T03:04:05Z",
+        command="make test",
+        exit_code=2,
+        log=".scriptorium/logs/base/check-1.log",
+        output_tail="boom\n",
     )
 
 

@@ -179,6 +179,14 @@ FORGED = {
         {"tickets/open/0000-x.md": TEXT},
     ),
     "an id unsaid": Forged("wrong-trailer", render(Kind.CREATE_TICKETS, Area="core"), NEW),
+    "a recovery ticket by another name": Forged(
+        "foreign-change", render(Kind.CREATE_RECOVERY, "0009", Ticket="0009"), NEW
+    ),
+    "a recovery ticket of another number": Forged(
+        "wrong-subject",
+        render(Kind.CREATE_RECOVERY, "0004", Ticket="0003"),
+        {"tickets/open/0003-recover-base-aaaaaaaaaaaa.md": TEXT},
+    ),
     "a queue number again": Forged("queue-number", ENQUEUED, {ENTRY.path: ENTRY.render().encode()}),
     "another's marker": Forged("foreign-change", render(Kind.PARK_AREA, "core", Area="core"), DOCS_FAILED),
 }

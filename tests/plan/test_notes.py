@@ -11,6 +11,7 @@ from scriptorium.plan._text import CUT, clean_line, clean_text
 from scriptorium.plan.area import Marker
 from scriptorium.plan.ids import InvalidName, Oid, TicketId, parse_ticket_id, ticket_id
 from scriptorium.plan.notes import (
+    CONFLICTS_LIMIT,
     DETAIL_LIMIT,
     OUTPUT_TAIL_LIMIT,
     ReopenNote,
@@ -73,6 +74,8 @@ REOPENS = st.builds(
     reason=st.sampled_from(ReopenReason),
     detail=HOSTILE,
     files=NAMES,
+    tickets=st.lists(TICKET_IDS, max_size=3).map(tuple),
+    conflicts=HOSTILE,
     command=st.none() | HOSTILE,
     exit_code=EXITS,
     log=st.none() | HOSTILE,
@@ -152,6 +155,7 @@ def test_a_note_is_bounded_whatever_it_is_given() -> None:
         detail="d" * 10**6,
         files=tuple(f"f{n}" * 1000 for n in range(1000)),
         command="c" * 10**6,
+        conflicts="c" * 10**6,
         output_tail=f"start{'o' * 10**6}the end",
     )
     assert len(note.detail) == DETAIL_LIMIT
@@ -159,7 +163,8 @@ def test_a_note_is_bounded_whatever_it_is_given() -> None:
     assert len(note.output_tail) == OUTPUT_TAIL_LIMIT
     assert note.output_tail.endswith("the end")
     assert note.files[-1] == "and 901 more"
-    assert len(note.render()) < 60_000
+    assert len(note.conflicts) == CONFLICTS_LIMIT
+    assert len(note.render()) < 76_000
     entry = QueueEntry(1, TicketId("0001"), "b", OID_A, "s" * 10**6)
     assert len(entry.summary) == SUMMARY_LIMIT
 

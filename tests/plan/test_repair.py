@@ -13,9 +13,9 @@ from scriptorium.plan.objects import GitObjects
 from scriptorium.plan.queue_entry import QueueEntry
 from scriptorium.plan.repair import DropActive, DropCopies, DropEntry, PutKeep, RepairPlan, queue_repairs
 from scriptorium.plan.repository import InvariantBroken
-from scriptorium.plan.transitions import StartLanding
+from scriptorium.plan.transitions import CreateRecoveryTicket, StartLanding
 
-from .plans import CORE, DOCS, OID_A, OID_B, Plan, RawEdit, draft_text
+from .plans import CORE, DOCS, OID_A, OID_B, Plan, RawEdit, draft_text, red_base
 
 ONE, TWO = TicketId("0001"), TicketId("0002")
 OPEN, BEGUN, DONE = (f"tickets/{state}/0001-one.md" for state in ("open", "in-progress", "done"))
@@ -121,6 +121,13 @@ def test_of_the_same_copies_the_one_stays_that_scriptorium_put_there(begun: Plan
     assert mended(begun) == [DONE, OPEN]
     assert tree_errors(begun) == set()
     assert begun.snapshot.pending != ()
+
+
+def test_of_copies_of_a_recovery_ticket_the_open_one_stays(begun: Plan) -> None:
+    begun.repository.commit(CreateRecoveryTicket(red_base(), 0))
+    name = "0003-recover-base-aaaaaaaaaaaa.md"
+    move(begun, f"tickets/open/{name}", f"tickets/open/{name}", f"tickets/stuck/{name}")
+    assert mended(begun) == [f"tickets/stuck/{name}"]
 
 
 @pytest.mark.parametrize(

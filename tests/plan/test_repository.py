@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,14 @@ from scriptorium.plan.init import initialize
 from scriptorium.plan.layout import TicketState
 from scriptorium.plan.message import Kind, Message
 from scriptorium.plan.refs import PLAN_REF, RefMoved, compare_and_swap, read_ref
-from scriptorium.plan.repository import MAX_TRIES, InvariantBroken, PlanBusy, PlanMissing, PlanRepository
+from scriptorium.plan.repository import (
+    FREE_TRIES,
+    MAX_TRIES,
+    InvariantBroken,
+    PlanBusy,
+    PlanMissing,
+    PlanRepository,
+)
 from scriptorium.plan.snapshot import Snapshot
 from scriptorium.plan.transitions import (
     AssignTicket,
@@ -246,28 +254,59 @@ def test_a_precondition_that_no_longer_holds_fails(plan: Plan) -> None:
     assert plan.length() == length
 
 
-def test_losing_every_race_ends_after_bounded_pauses(plan: Plan) -> None:
+class Overtaken:
+    """Whenever it is applied, somebody else commits in between, unless the branch is locked."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.tries = plan, 0
+
+    def apply(self, snapshot: Snapshot) -> Edits:
+        self.tries += 1
+        with contextlib.suppress(OSError, pygit2.GitError):
+            self.plan.by_hand({"areas/x.md": str(self.tries).encode()})
+        return Edits(Message(Kind.UPDATE_SPEC), {"spec.md": "Mine.\n"})
+
+
+def test_who_loses_race_after_race_locks_the_branch_first(plan: Plan) -> None:
     pauses: list[float] = []
     losing = PlanRepository(plan.git_dir, pause=pauses.append, fraction=lambda: 1.0)
+    transition = Overtaken(plan)
+    after = losing.commit(transition)
+    assert transition.tries == FREE_TRIES + 1
+    assert len(pauses) == FREE_TRIES
+    assert (after.spec and after.spec.text) == "Mine.\n"
+    assert plan.text("areas/x.md") == str(FREE_TRIES)
+    assert plan.length() == FREE_TRIES + 2
+    assert plan.git("fsck", "--strict", "--no-dangling", "--no-progress") == ""
 
-    class Overtaken:
-        tries = 0
 
+def test_what_is_refused_under_the_lock_changes_nothing_and_leaves_none(plan: Plan) -> None:
+    class Refused(Overtaken):
         def apply(self, snapshot: Snapshot) -> Edits:
-            self.tries += 1
-            plan.by_hand({"areas/x.md": str(self.tries).encode()})
-            return Edits(Message(Kind.UPDATE_SPEC), {"spec.md": "Mine.\n"})
+            edits = super().apply(snapshot)
+            if self.tries > FREE_TRIES:
+                raise OSError("no space left")
+            return edits
 
-    transition = Overtaken()
+    losing = PlanRepository(plan.git_dir, pause=lambda _seconds: None)
+    with pytest.raises(OSError, match="no space left"):
+        losing.commit(Refused(plan))
+    assert not list(plan.git_dir.rglob("*.lock"))
+    assert plan.length() == FREE_TRIES + 1
+
+
+def test_a_lock_that_stays_ends_after_bounded_pauses(plan: Plan) -> None:
+    pauses: list[float] = []
+    (plan.git_dir / f"{PLAN_REF}.lock").touch()
+    losing = PlanRepository(plan.git_dir, pause=pauses.append, fraction=lambda: 1.0)
+    transition = Overtaken(plan)
     with pytest.raises(PlanBusy, match=f"{MAX_TRIES} tries"):
         losing.commit(transition)
-    assert transition.tries == MAX_TRIES
+    assert transition.tries == FREE_TRIES
     assert len(pauses) == MAX_TRIES - 1
     assert pauses == sorted(pauses)
     assert 0 < sum(pauses) < 10
-    spec = losing.read().spec
-    assert spec is not None
-    assert spec.is_placeholder
+    assert losing.read().spec == plan.snapshot.spec
 
 
 def test_a_lock_that_stays_is_named_and_one_that_goes_is_waited_for(plan: Plan) -> None:

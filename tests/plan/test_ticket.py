@@ -174,6 +174,18 @@ def test_a_field_takes_one_line(value: str) -> None:
         Ticket.parse(ticket_text()).with_field(Field.WORKTREE, value)
 
 
+@pytest.mark.slow
+@given(TICKETS, st.dictionaries(st.sampled_from(tuple(Field)[1:]), st.sampled_from([None, "0007"])))
+def test_setting_several_fields_is_setting_each(text: str, values: dict[Field, str | None]) -> None:
+    ticket = parsed(text)
+    if ticket is None or values.get(Field.PRIORITY):
+        return
+    one_by_one = ticket
+    for name, value in values.items():
+        one_by_one = one_by_one.with_field(name, value)
+    assert ticket.with_fields(values) == one_by_one
+
+
 def test_long_hostile_lines_are_read_in_linear_time() -> None:
     blanks, hashes = " " * 1_000_000, "#" * 1_000_000
     text = f"# T\n**Area:** core\n**Branch:**{blanks}x\n## Goal{blanks}# x\n## {hashes} x\n```{blanks}`\n"

@@ -380,6 +380,17 @@ def test_an_outcome_moves_the_ticket_and_empties_the_queue(
     assert said(edits) == f"scriptorium: {subject}\n\nTicket: 0001\nFrom: in-progress\nTo: {to}\n{landed}"
 
 
+@pytest.mark.parametrize(
+    "of_the_first",
+    [CompleteTicket(ONE, OID_B, OID_A), ReopenTicket(ONE, REOPENED, ENTRY), ParkTicket(ONE, PARKED, ENTRY)],
+)
+def test_an_outcome_of_one_submission_says_nothing_of_a_later_one(of_the_first: Transition) -> None:
+    of_the_first.apply(one(TicketState.IN_PROGRESS, queued=True))
+    later = QueueEntry(4, ONE, BRANCH, OID_B, "Done again.")
+    files = {"tickets/in-progress/0001-do.md": ticket_text(fields=STARTED), later.path: later.render()}
+    assert "0001" in refused(of_the_first, plan(files))
+
+
 def test_reopen_and_park_say_why_in_the_ticket() -> None:
     note = ReopenNote(
         reason=ReopenReason.CONFLICT,

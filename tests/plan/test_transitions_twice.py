@@ -22,6 +22,7 @@ from scriptorium.plan.staging import StagedObjects
 from scriptorium.plan.transitions import (
     AssignTicket,
     CompleteTicket,
+    CreateRecoveryTicket,
     CreateTickets,
     Enqueue,
     ParkArea,
@@ -39,7 +40,7 @@ from scriptorium.plan.transitions import (
     UpdateSpec,
 )
 
-from .plans import CORE, DOCS, OID_A, OID_B, REOPENED, Plan, draft_text, run_note
+from .plans import CORE, DOCS, OID_A, OID_B, REOPENED, Plan, draft_text, red_base, run_note
 
 ONE = TicketId("0001")
 BRANCH, WORKTREE = "scriptorium/ticket-0001", ".scriptorium/worktrees/tickets/0001-first"
@@ -95,6 +96,7 @@ TRANSITIONS: dict[str, Made] = {
         lambda plan: CreateTickets(DOCS, area_of(plan), (TicketDraft(Slug("x"), draft_text()),), 0),
         "are there",
     ),
+    "create recovery ticket": (nothing, lambda _: CreateRecoveryTicket(red_base(), 0), "already"),
     "park area": (nothing, lambda plan: ParkArea(DOCS, area_of(plan)), ""),
     "unpark area": (given_up, lambda _: UnparkArea(DOCS), "not given up"),
     "assign": (nothing, lambda _: AssignTicket(ONE, BRANCH, WORKTREE), "not open"),
@@ -238,6 +240,7 @@ class _BreaksOnce:
 
     def __init__(self, repo: pygit2.Repository, act: Callable[[Callable[[], None]], object]) -> None:
         self._repo, self._act = repo, act
+        self.path = repo.path
 
     def lookup_reference(self, name: str) -> pygit2.Reference:
         return self._repo.lookup_reference(name)

@@ -21,6 +21,7 @@ from scriptorium.plan.repository import PlanRepository
 from scriptorium.plan.transitions import (
     AssignTicket,
     CompleteTicket,
+    CreateRecoveryTicket,
     CreateTickets,
     Enqueue,
     ParkArea,
@@ -36,7 +37,7 @@ from scriptorium.plan.transitions import (
     UpdateAreas,
     UpdateSpec,
 )
-from tests.plan.plans import CORE, DOCS, OID_A, OID_B, REOPENED, Plan, draft_text, run_note
+from tests.plan.plans import CORE, DOCS, OID_A, OID_B, REOPENED, Plan, draft_text, red_base, run_note
 
 from .aftermath import audit_errors
 
@@ -162,6 +163,11 @@ def _create_tickets(plan: Plan) -> Transition:
     return CreateTickets(DOCS, snapshot.areas[DOCS].oid, validate_drafts(DOCS, files, snapshot), 0)
 
 
+def _create_recovery(plan: Plan) -> Transition:
+    _open(plan)
+    return CreateRecoveryTicket(red_base(), 0)
+
+
 def _assign(plan: Plan) -> Transition:
     ticket = _open(plan)
     return AssignTicket(ticket, f"scriptorium/ticket-{ticket}", f".scriptorium/worktrees/tickets/{ticket}")
@@ -233,6 +239,7 @@ PREPARE: Final[Mapping[Kind, Callable[[Plan], Transition]]] = {
     Kind.UPDATE_SPEC_FROM_ARCHITECT: _update_spec_from_architect,
     Kind.UPDATE_AREAS: _update_areas,
     Kind.CREATE_TICKETS: _create_tickets,
+    Kind.CREATE_RECOVERY: _create_recovery,
     Kind.ASSIGN: _assign,
     Kind.RECORD_RUN: lambda plan: RecordRun(_in_progress(plan), run_note()),
     Kind.ENQUEUE: _enqueue,

@@ -54,5 +54,9 @@ def test_kept_it_can_be_looked_at(temporary: Path) -> None:
         env=clean_environment(), capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert status.stdout.startswith("Open: 0\nIn Progress: 0\nDone: 8\n")
+    named = re.search(r"^  scriptorium (logs \S+ -C \S+)", done.stdout, re.MULTILINE)
+    assert named is not None
+    logs = subprocess.run([COMMAND, *named[1].split()], capture_output=True, check=False)
+    assert (logs.returncode, bool(logs.stdout)) == (0, True), logs.stderr
     checked = subprocess.run(["make", "test"], cwd=folder / "inkwell", capture_output=True, check=False)
     assert checked.returncode == 0

@@ -24,6 +24,13 @@ TELL = """\
 import json, os, subprocess, sys
 with open(sys.argv[1], "a") as file:
     file.write(json.dumps(dict(os.environ)) + "\\n")
+# As a curious program does: what all the processes were started with that it descends from.
+above = os.getppid()
+while above > 1:
+    with open(f"/proc/{above}/environ", "rb") as environ, open(sys.argv[1] + ".above", "ab") as file:
+        file.write(environ.read() + b"\\n")
+    with open(f"/proc/{above}/stat") as stat:
+        above = int(stat.read().rpartition(")")[2].split()[1])
 # As a careless program does; what it finds in the person's files is not from its environment.
 print(json.dumps(dict(os.environ)), open(sys.argv[2]).read(), flush=True)
 print(json.dumps(dict(os.environ)), open(sys.argv[2]).read(), file=sys.stderr, flush=True)
@@ -113,6 +120,11 @@ def test_everyone_gets_the_contract_s_and_a_planted_secret_reaches_nothing(
     checks = told(tmp_path / "check.env")
     assert checks == [kept | {"CHECK_PASSWORD": FOR_CHECKS}] * len(checks)
     assert len(checks) >= 2  # of the base and of the ticket
+
+    for who in ("architect", "manager", "coding", "check"):
+        above = (tmp_path / f"{who}.env.above").read_bytes()
+        assert b"HOME=/home/me\0" in above  # the service's own is among them
+        assert [secret for secret in (PLANTED, PROVIDER, FOR_CHECKS) if secret.encode() in above] == []
 
     secrets = [secret.encode() for secret in (PLANTED, PROVIDER, FOR_CHECKS, token)]
     kept_there = everything_kept(place, service.log + service.output)

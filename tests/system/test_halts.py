@@ -77,6 +77,45 @@ def test_until_idle_ends_on_a_red_base_and_says_since_when(make: MakePlace) -> N
     assert place.events() == []
 
 
+@pytest.mark.req("V1-28")
+def test_a_recheck_finds_out_at_once_that_what_is_outside_is_mended(make: MakePlace) -> None:
+    command = 'test -e "$SCRIPTORIUM_REPO/../aside/up"'
+    place: Place = make({"alpha": [good("a1")]}, config={"checks": [command]})
+    service = place.run()
+    service.wait_for("base branch main is red since 20.*")
+    base = place.status()["base"]
+    assert (base["health"], base["check"]) == ("red", command)
+    assert (place.root / base["log"]).is_file()
+    assert f"red since {base['since']}: `{command}` fails" in place.scriptorium("status").stdout
+    (place.aside / "up").touch()
+    done = place.scriptorium("recheck")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "The running service checks it again now." in done.stdout
+    service.wait_for("base branch main is green")  # and not only after the minute
+    stop_when_landed(place, service, 1)
+
+
+@pytest.mark.req("V1-28", "V1-33")
+def test_with_recovery_a_ticket_mends_the_red_base_and_the_work_goes_on(make: MakePlace) -> None:
+    place: Place = make(
+        {"alpha": [good("a1")]},
+        config={"recovery": True},
+        files={"parts/broken.txt": "bad\n"},
+        acts={"unknown": [[["write", "parts/broken.txt", "good\n"], ["submit"]]]},  # a title of many words
+    )
+    slug = f"recover-base-{place.git('rev-parse', 'main')[:12]}"
+    service = place.finish()
+    assert "0002 is to make the base branch main green again" in service.log
+    assert_finished(place, landed=2)
+    assert tickets(place) == {"a1": "done", slug: "done"}
+    assert [told["name"] for told in place.events("start")] == ["unknown", "a1"]
+    prompt = place.events("start", "unknown")[0]["prompt"]
+    assert "`make test` exits with 2" in prompt
+    assert "> parts/broken.txt" in prompt  # the end of the output, quoted
+    checked = place.scriptorium("check")
+    assert (checked.returncode, checked.stdout.count("recover")) == (0, 0), checked.stdout
+
+
 # ---------------------------------------------------------------- uncommitted work in the way
 
 

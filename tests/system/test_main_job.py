@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -289,3 +290,26 @@ def test_each_agent_was_told_its_ticket_and_credited_with_it(place: Place, servi
     assert sorted(filter(None, enqueued)) == sorted(told["ticket"] for told in answers)
     for landing, following in pairwise(landings(place)):
         assert landing.oid == following.base
+
+
+@pytest.mark.req("V1-25")
+def test_every_landing_has_its_receipt_and_a_line_leads_back_to_its_ticket(
+    place: Place, service: Service
+) -> None:
+    number = ids(place)
+    keys = ("Ticket", "Area", "Attempts", "Evidence", "Submitted")
+    wanted = "|".join(f"%(trailers:key={key},valueonly,separator=%x2c)" for key in keys)
+    receipts = place.git("log", "--first-parent", "--merges", f"--format={wanted}", "main").splitlines()
+    assert len({receipt.split("|")[0] for receipt in receipts}) == len(receipts) == len(landings(place))
+    assert all(all(receipt.split("|")) for receipt in receipts), receipts
+    done = place.scriptorium("why", "parts/d1.txt:1", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["landed"], told["ticketId"], told["area"]) == (True, number["d1"], "delta")
+    assert told["ticket"]["state"] == "done"
+    assert (told["agent"]["harness"], told["agent"]["attempt"]) == ("command", 3)
+    assert (place.root / told["agent"]["log"]).exists()
+    assert (told["evidence"]["kept"], told["evidence"]["result"]) == (True, "green")
+    assert told["spec"]["text"] == "Build the parts."
+    by_hand = json.loads(place.scriptorium("why", "parts/first.txt:1", "--json").stdout)
+    assert (by_hand["landed"], by_hand["ticketId"]) == (False, None)

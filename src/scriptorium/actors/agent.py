@@ -31,7 +31,7 @@ from scriptorium.actors.events import AttemptOver, AttemptStarted, Parked, Reope
 from scriptorium.actors.findings import find_out
 from scriptorium.actors.logs import next_log
 from scriptorium.actors.messages import AgentMessage, AttemptEnded, Submit
-from scriptorium.actors.provider import note_provider
+from scriptorium.actors.provider import note_provider, note_start_of_coding
 from scriptorium.actors.run_notes import attempts_used_up, infrastructure_failed, lifetime_over, run_note
 from scriptorium.actors.submitting import pin_rest, submit
 from scriptorium.actors.world import AgentJob, Role, World
@@ -63,6 +63,7 @@ class Agent(Actor[AgentMessage]):
         self._attempt: Attempt | None = None
         self._faults_in_a_row = 0
         self._session = Session(self._harness)
+        self._cut_short = ""
 
     async def on_start(self, context: Context[AgentMessage]) -> None:
         """Begin the session in the incarnation's nursery."""
@@ -138,7 +139,15 @@ class Agent(Actor[AgentMessage]):
         job = AgentJob(
             role=Role.CODING,
             run_id=world.new_run_id(),
-            prompt=coding_prompt(view.prompts, file, area, prepared, guides=guides, config=world.config),
+            prompt=coding_prompt(
+                view.prompts,
+                file,
+                area,
+                prepared,
+                guides=guides,
+                config=world.config,
+                cut_short=self._cut_short,
+            ),
             cwd=prepared.path,
             log=log,
             attempt=number,
@@ -207,9 +216,12 @@ class Agent(Actor[AgentMessage]):
             return Finish()
         ending = classify(outcome, submitted=attempt.accepted is not None)
         note = await self._note(attempt, outcome, ending)
+        if ending is not Ending.INFRASTRUCTURE_FAULT:  # that has told the agent nothing, and undone nothing
+            self._cut_short = "" if note is not None else outcome.describe()
         self._faults_in_a_row = self._faults_in_a_row + 1 if ending is Ending.INFRASTRUCTURE_FAULT else 0
         detail = _detail(world, attempt, outcome, ending)
         world.events.publish(AttemptOver(self._id, attempt.job.attempt, ending.value, detail))
+        note_start_of_coding(world, outcome)
         if ending not in {Ending.STOPPED, Ending.INFRASTRUCTURE_FAULT}:
             note_provider(world, self._harness, str(self._id), outcome)
         file = (await world.look()).snapshot.tickets.get(self._id)

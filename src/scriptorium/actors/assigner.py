@@ -18,6 +18,7 @@ from scriptorium.actors.assignment import (
 )
 from scriptorium.actors.crew import Place
 from scriptorium.actors.events import Parked, TicketAssigned, Trouble
+from scriptorium.actors.health import HealthState
 from scriptorium.actors.messages import AgentMessage
 from scriptorium.actors.reconciler import Reconciler
 from scriptorium.actors.run_notes import scriptorium_failed
@@ -86,6 +87,9 @@ class Assigner(Reconciler):
             held=self.world.crew.held,
             resting=frozenset(resting),
             base_is_green=view.base_is_green and view.can_tell(Role.CODING),
+            base_may_be_mended=self.world.config.recovery
+            and view.health.state is HealthState.RED
+            and view.can_tell(Role.CODING),
         )
         wanted = decide_assignments(view.snapshot, staffing)
         for assignment in wanted:

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from scriptorium.plan.ids import AreaName, TicketId
 from scriptorium.plan.layout import TicketState
+from scriptorium.plan.recovery import is_recovery, is_wanted_anyway
 from scriptorium.plan.snapshot import Snapshot, TicketFile
 
 
@@ -39,17 +40,24 @@ class Staffing:
     resting: frozenset[TicketId] = frozenset()
     """Tickets that wait for a time before scriptorium tries them again."""
     base_is_green: bool = True
+    base_may_be_mended: bool = False
+    """The base branch is red, and the ticket that was made to mend it may be worked on."""
 
 
 def decide_assignments(snapshot: Snapshot, staffing: Staffing) -> list[Assignment]:
     """What to start now, most urgent first; at most as many as there are free places.
 
-    Nothing starts unless the base branch is known green. What is in progress comes before what is open.
+    Nothing starts unless the base branch is known green, but for the ticket that mends it. What is in
+    progress comes before what is open.
     """
-    if not staffing.base_is_green:
+    if not staffing.base_is_green and not staffing.base_may_be_mended:
         return []
     wanted: list[Assignment] = [Continue(file) for file in _abandoned(snapshot, staffing)]
-    wanted += [Assign(file) for file in _assignable(snapshot, staffing)]
+    if staffing.base_is_green:
+        wanted += [Assign(file) for file in _assignable(snapshot, staffing)]
+    else:
+        wanted = [one for one in wanted if is_recovery(one.ticket.slug)]
+        wanted += [Assign(file) for file in _mending(snapshot, staffing)]
     return wanted[: max(staffing.free_places, 0)]
 
 
@@ -63,13 +71,25 @@ def _abandoned(snapshot: Snapshot, staffing: Staffing) -> Iterable[TicketFile]:
 def _assignable(snapshot: Snapshot, staffing: Staffing) -> Iterable[TicketFile]:
     busy: set[AreaName] = {file.ticket.area for file in snapshot.in_state(TicketState.IN_PROGRESS)}
     for file in sorted(snapshot.in_state(TicketState.OPEN), key=_urgency):
-        ticket = file.ticket
-        if file.id in staffing.held or file.id in staffing.resting:
+        if not _can_begin(snapshot, staffing, file) or file.ticket.area in busy:
             continue
-        if ticket.area in busy or not all(_is_done(snapshot, name) for name in ticket.depends):
-            continue
-        busy.add(ticket.area)
+        if is_recovery(file.slug) and not is_wanted_anyway(file):
+            continue  # the base branch is green without it: it is about to be parked
+        busy.add(file.ticket.area)
         yield file
+
+
+def _mending(snapshot: Snapshot, staffing: Staffing) -> Iterable[TicketFile]:
+    """The open ticket that mends the base branch; its area is nobody else's."""
+    for file in snapshot.in_state(TicketState.OPEN):
+        if is_recovery(file.slug) and _can_begin(snapshot, staffing, file):
+            yield file
+
+
+def _can_begin(snapshot: Snapshot, staffing: Staffing, file: TicketFile) -> bool:
+    if file.id in staffing.held or file.id in staffing.resting:
+        return False
+    return all(_is_done(snapshot, name) for name in file.ticket.depends)
 
 
 def _is_done(snapshot: Snapshot, ticket: TicketId) -> bool:

@@ -17,17 +17,19 @@ from scriptorium.harness.interface import AgentOutcome
 from scriptorium.harness.reading import session_of
 from scriptorium.plan.notes import ReopenNote, RunNote
 from scriptorium.plan.ticket import Ticket
+from scriptorium.server import SubmitAnswer
 
 
 @define
 class Attempt:
-    """The run: its job, its worktree, and the submission that was accepted from it, if any."""
+    """The run: its job, its worktree, and what was accepted from it, if anything, with the answer."""
 
     job: AgentJob
     prepared: Prepared
     started: str
     began: float
     accepted: Captured | None = None
+    answer: SubmitAnswer | None = None
     submitted: trio.Event = field(factory=trio.Event)
     stop: trio.Event = field(factory=trio.Event)
 

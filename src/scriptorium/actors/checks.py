@@ -13,6 +13,7 @@ from typing import Final
 
 from attrs import define, field, frozen
 
+from scriptorium.actors.failing_part import failing_part_of
 from scriptorium.actors.logs import check_log, next_check_log
 from scriptorium.actors.process_agents import program_folder
 from scriptorium.actors.world import NoVerdict, new_run_id, rfc3339, utc_now
@@ -29,6 +30,10 @@ from scriptorium.runtime import Offload, in_thread
 
 _FROM_OUTSIDE: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 """Signals that somebody else sends; a crash of the check itself (SIGSEGV, SIGABRT, ...) is a verdict."""
+
+TOLD_COMMANDS: Final = 50
+TOLD_CHARACTERS: Final = 500
+"""Of the commands that a verdict names for people; the configuration has them whole."""
 
 _NO_RULE = re.compile(rb"\*\*\* No rule to make target ['`]test'")
 
@@ -59,6 +64,7 @@ class ProcessChecks:
         planned = await self.offload(partial(self._plan, tree, subject))
         commands = planned.commands
         key, seconds, log = checks_key(commands), 0.0, ""
+        told = tuple(str(command)[:TOLD_CHARACTERS] for command in commands[:TOLD_COMMANDS])
         for number, command in enumerate(commands, planned.first_log):
             path = check_log(self.project.logs_dir, subject, number)
             outcome = await self._run_one(command, folder, path, number)
@@ -69,13 +75,16 @@ class ProcessChecks:
                 return NoVerdict(f"the check `{command}` {problem}")
             hint = planned.hint(outcome)
             if outcome.kind is not OutcomeKind.EXITED or hint:
+                output = await self.offload(partial(failing_part_of, path, outcome.tail))
                 return Verdict(
                     tree=tree,
                     checks_key=key,
+                    checks=told,
                     result=Result.RED,
+                    ending=outcome.describe(),
                     command=str(command),
                     exit_code=outcome.exit_code if outcome.kind is OutcomeKind.FAILED or hint else None,
-                    output_tail=outcome.tail.decode(errors="replace") + (f"\n{hint}\n" if hint else ""),
+                    output_tail=output + (f"\n{hint}\n" if hint else ""),
                     log=log,
                     duration_seconds=seconds,
                     finished=rfc3339(self.now()),
@@ -83,6 +92,7 @@ class ProcessChecks:
         return Verdict(
             tree=tree,
             checks_key=key,
+            checks=told,
             result=Result.GREEN,
             no_checks=not commands,
             log=log,

@@ -15,11 +15,19 @@ from scriptorium.plan.ticket import Ticket
 from scriptorium.prompts import Prompts, fenced, listed_fenced
 
 OUTPUT_SHOWN_CHARACTERS = 6_000
+CONFLICTS_SHOWN_CHARACTERS = 16_000
 DETAIL_SHOWN_CHARACTERS = 2_000
 TITLE_SHOWN_CHARACTERS = 200
 PATH_SHOWN_CHARACTERS = 500
 FILES_SHOWN = 200
 EVENTS_SHOWN = 20
+
+_CONFLICTS = (
+    "What was in conflict then, file by file (more may have landed since; `git show COMMIT` shows the whole "
+    "of a change):"
+)
+
+_CUT_SHORT = "- Your last run was cut short by the provider of its model, which counts against nobody:"
 
 GUIDES = ("AGENTS.md", "CLAUDE.md")
 """Where a project says how agents are to work on it."""
@@ -33,14 +41,18 @@ def coding_prompt(
     *,
     guides: Sequence[str],
     config: Config,
+    cut_short: str = "",
 ) -> str:
-    """The whole prompt of an attempt. Deterministic: the same facts give the same text."""
+    """The whole prompt of an attempt. Deterministic: the same facts give the same text.
+
+    `cut_short` is how the last run ended, if its provider ended it and there is no note of it.
+    """
     return prompts.render(
         "coding",
         branch=prepared.branch,
         checks=_checks(config),
         guides=_guides(guides),
-        history=_history(prompts, file.ticket, prepared),
+        history=_history(prompts, file.ticket, prepared, cut_short),
         ticket=f"{file.id} {file.ticket.title[:TITLE_SHOWN_CHARACTERS]}",
         text=fenced(_ticket(file.ticket)),
         area=fenced(area.text) if area is not None else "(none)",
@@ -85,8 +97,10 @@ def _ticket(ticket: Ticket) -> str:
     )
 
 
-def _history(prompts: Prompts, ticket: Ticket, prepared: Prepared) -> str:
+def _history(prompts: Prompts, ticket: Ticket, prepared: Prepared, cut_short: str) -> str:
     events = _events(ticket)
+    if cut_short:
+        events.append(f"{_CUT_SHORT}\n\n{fenced(cut_short, DETAIL_SHOWN_CHARACTERS)}\n")
     if len(events) > EVENTS_SHOWN:
         events = [events[0], f"- ({len(events) - EVENTS_SHOWN} attempts)", *events[1 - EVENTS_SHOWN :]]
     text = prompts.render("continue", events="\n".join(events)) if events else ""
@@ -116,6 +130,8 @@ def _reopened(note: ReopenNote) -> str:
     parts = [f"- Your submission came back ({note.reason.value}):"]
     if note.detail:
         parts += ["", fenced(note.detail, DETAIL_SHOWN_CHARACTERS), ""]
+    if note.conflicts:
+        parts += [f"  {_CONFLICTS}", "", fenced(note.conflicts, CONFLICTS_SHOWN_CHARACTERS), ""]
     if note.log:
         parts.append(f"  The whole output is in {note.log}.")
     if note.output_tail:

@@ -6,6 +6,7 @@ from typing import TypeAlias, assert_never
 
 from attrs import frozen
 
+from scriptorium.code.following import FOLLOWING
 from scriptorium.plan.ids import AreaName, Oid, TicketId
 
 
@@ -102,6 +103,21 @@ class ChecksStarted:
 
 
 @frozen
+class FlakyCheck:
+    """A check failed on a tree and passed when it was run again; of a ticket, or of the base branch."""
+
+    ticket: TicketId | None
+    command: str
+    log: str
+
+    @property
+    def what(self) -> str:
+        """The line for a person."""
+        name = f"flaky check of {self.ticket or 'the base branch'}"
+        return f"{name}: `{self.command}` failed, then passed on the same tree; see {self.log}"
+
+
+@frozen
 class Landed:
     """The base branch moved to this commit and the ticket is done."""
 
@@ -132,6 +148,21 @@ class BaseHealthChanged:
     branch: str
     state: str
     reason: str
+    since: str | None = None
+    """Red: RFC 3339 in UTC, when it was first seen so."""
+
+
+@frozen
+class RecoveryBegun:
+    """A ticket was made to mend the base branch, which is red; nothing else is assigned meanwhile."""
+
+    ticket: TicketId
+    branch: str
+
+    @property
+    def what(self) -> str:
+        """The line for a person."""
+        return f"{self.ticket} is to make the base branch {self.branch} green again"
 
 
 @frozen
@@ -140,6 +171,52 @@ class LandingBlocked:
 
     ticket: TicketId
     files: tuple[str, ...]
+
+    @property
+    def what(self) -> str:
+        """The line for a person."""
+        who = "what others have pushed" if self.ticket == FOLLOWING else self.ticket
+        return f"{who} cannot land, uncommitted changes are in the way: {', '.join(self.files)}"
+
+
+@frozen
+class PushedToRemote:
+    """The remote's branch is at this commit of the base."""
+
+    remote: str
+    branch: str
+    commit: Oid
+
+    @property
+    def what(self) -> str:
+        """The line for a person."""
+        return f"{self.branch} pushed to {self.remote}, at {self.commit[:10]}"
+
+
+@frozen
+class RemoteTrouble:
+    """Something keeps the remote and the base from being the same; it is said once."""
+
+    remote: str
+    reason: str
+
+    @property
+    def what(self) -> str:
+        """The line for a person."""
+        return f"remote {self.remote}: {self.reason}"
+
+
+@frozen
+class RemoteFollowed:
+    """The base contains what others had pushed to the remote, up to this commit."""
+
+    branch: str
+    commit: Oid
+
+    @property
+    def what(self) -> str:
+        """The line for a person."""
+        return f"{self.branch} now has what was pushed to the remote, up to {self.commit[:10]}"
 
 
 @frozen
@@ -188,6 +265,21 @@ class Tidied:
     what: str
 
 
+Worded: TypeAlias = (
+    RecoveryBegun
+    | FlakyCheck
+    | LandingBlocked
+    | PushedToRemote
+    | RemoteTrouble
+    | RemoteFollowed
+    | SetAside
+    | Mended
+    | Trouble
+    | Recovered
+    | Tidied
+)
+"""Those that bring their line for a person along."""
+
 Event: TypeAlias = (
     ServiceStarted
     | ServiceStopping
@@ -204,17 +296,14 @@ Event: TypeAlias = (
     | Reopened
     | Parked
     | BaseHealthChanged
-    | LandingBlocked
-    | SetAside
-    | Mended
-    | Trouble
-    | Recovered
-    | Tidied
+    | Worded
 )
 
 
 def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each kind of event
     """One line for a person."""
+    if isinstance(event, Worded):
+        return event.what
     match event:
         case ServiceStarted():
             return f"listening on {event.endpoint}{event.note}"
@@ -247,11 +336,8 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line fo
         case Parked():
             return f"{event.ticket} is stuck until `scriptorium unpark {event.ticket}`: {event.reason}"
         case BaseHealthChanged():
-            return f"base branch {event.branch} is {event.state}{_tail(event.reason)}"
-        case LandingBlocked():
-            return f"{event.ticket} cannot land, uncommitted changes are in the way: {', '.join(event.files)}"
-        case SetAside() | Mended() | Trouble() | Recovered() | Tidied():
-            return event.what
+            since = f" since {event.since}" if event.since else ""
+            return f"base branch {event.branch} is {event.state}{since}{_tail(event.reason)}"
         case _:
             assert_never(event)
 

@@ -8,6 +8,8 @@ from enum import Enum
 
 from attrs import define, field, frozen
 
+from scriptorium.actors.remote_link import RemoteStanding
+from scriptorium.code.following import FOLLOWING
 from scriptorium.plan.ids import Oid, TicketId
 
 _GIT_INDEX = re.compile(r"\.git/(worktrees/[^/]+/)?index\Z")
@@ -54,8 +56,9 @@ class Blocked:
 
     def line(self) -> str:
         """What a person must do."""
+        who = "what others have pushed" if self.ticket == FOLLOWING else f"ticket {self.ticket}"
         return (
-            f"landing blocked by {', '.join(self.files)}: ticket {self.ticket} waits; "
+            f"landing blocked by {', '.join(self.files)}: {who} waits; "
             f"{_way_out(self.files)}, and it goes on by itself"
         )
 
@@ -85,6 +88,8 @@ class Conditions:
     halted: dict[str, str] = field(factory=dict)
     """Roles whose program cannot be started, or the prompts that cannot be used, and why."""
     plan_blocked: str | None = None
+    remote: RemoteStanding | None = None
+    """None where the base is not pushed."""
 
     def set_health(self, health: Health) -> None:
         """Record the verdict on the base branch's tip."""
@@ -113,6 +118,12 @@ class Conditions:
             self.plan_blocked = why
             self._changed()
 
+    def set_remote(self, remote: RemoteStanding | None) -> None:
+        """Record what is known of the remote."""
+        before, self.remote = self.remote, remote
+        if remote != before:
+            self._changed()
+
     def lines(self) -> tuple[str, ...]:
         """Everything that halts work, a line each."""
         found = (
@@ -120,5 +131,6 @@ class Conditions:
             self.health.line(self.branch),
             self.blocked.line() if self.blocked else None,
             *(f"the {role} {reason}" for role, reason in sorted(self.halted.items())),
+            self.remote.line() if self.remote else None,
         )
         return tuple(line for line in found if line is not None)

@@ -10,15 +10,13 @@ from attrs import define
 
 from scriptorium.actors.crew import Place
 from scriptorium.actors.events import PlannerFailed, TicketsCreated, Trouble
-from scriptorium.actors.logs import highest_logged_ticket
 from scriptorium.actors.pause import Pauses
 from scriptorium.actors.planner_faults import note_start, note_trouble, problems_section
 from scriptorium.actors.planner_run import PlannerAttempt, PlannerRun, run_planner
 from scriptorium.actors.planning import areas_to_ticket
 from scriptorium.actors.reconciler import Reconciler
+from scriptorium.actors.used_ids import highest_used_id
 from scriptorium.actors.world import Role, View, World
-from scriptorium.code.pins import highest_ticket_id
-from scriptorium.code.repository import open_repository
 from scriptorium.code.scratch import Returned
 from scriptorium.plan.area import Area
 from scriptorium.plan.drafts import DraftsRefused, validate_drafts
@@ -104,7 +102,7 @@ class Manager(Reconciler):
         if unreadable:
             raise DraftsRefused(unreadable)
         drafts = validate_drafts(area.name, new_ticket_files(attempt.returned), snapshot)
-        floor = await self.world.offload(partial(_highest_id, self.world))
+        floor = await self.world.offload(partial(highest_used_id, self.world.project))
         after = await self.world.plan.commit(CreateTickets(area.name, area.oid, drafts, floor))
         self._tries.pop(area.name, None)
         created = tuple(sorted(after.tickets.keys() - snapshot.tickets.keys()))
@@ -150,8 +148,3 @@ def _unreadable(returned: Returned) -> list[str]:
 def _strays(returned: Returned) -> list[str]:
     new = {f"tickets/open/{name}" for name in new_ticket_files(returned)}
     return sorted((returned.changed | returned.removed | set(returned.odd)) - new)
-
-
-def _highest_id(world: World) -> int:
-    with_refs = highest_ticket_id(open_repository(world.project))
-    return max(with_refs, highest_logged_ticket(world.project.logs_dir))

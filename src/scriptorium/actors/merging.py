@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from attrs import frozen
 
+from scriptorium.actors.queue_order import in_landing_order
 from scriptorium.plan.ids import TicketId
 from scriptorium.plan.layout import TicketState
 from scriptorium.plan.queue_entry import QueueEntry
@@ -26,7 +27,7 @@ class NextEntry:
 def next_entry(
     snapshot: Snapshot, held: Collection[TicketId], resting: Collection[TicketId] = ()
 ) -> NextEntry | None:
-    """One at a time: the one that was begun, else the oldest whose agent's last process is gone.
+    """One at a time: the one that was begun, else the first in order whose agent's last process is gone.
 
     `resting` are tickets that wait for a time after scriptorium itself failed on them. An entry whose ticket
     is not in progress, or cannot be read, is left for a person to mend; the others go on without it.
@@ -36,10 +37,9 @@ def next_entry(
     active = snapshot.active
     if active is not None and active.ticket in in_progress:
         return NextEntry(active, started=True) if active.ticket in ready else None
-    for entry in sorted(snapshot.pending, key=lambda entry: entry.number):
-        if entry.ticket in ready and entry.ticket not in held:
-            return NextEntry(entry, started=False)
-    return None
+    ready.difference_update(held)
+    landable = in_landing_order(snapshot, (entry for entry in snapshot.pending if entry.ticket in ready))
+    return NextEntry(landable[0], started=False) if landable else None
 
 
 def recheck_wait_seconds(checks_in_a_row: int) -> float:

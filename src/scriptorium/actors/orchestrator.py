@@ -22,8 +22,10 @@ from scriptorium.actors.process_agents import ProcessAgents
 from scriptorium.actors.recovery import recover
 from scriptorium.actors.tree import Report, run_actors
 from scriptorium.actors.world import World
+from scriptorium.code.carrier import clear_carriers
 from scriptorium.code.evidence import VerdictStore
 from scriptorium.code.partial import require_whole
+from scriptorium.code.remote import Remote, open_remote
 from scriptorium.code.repository import Project, base_branch, discover, ensure_state_dir, open_repository
 from scriptorium.config import Config, load_config
 from scriptorium.harness.process import Runner
@@ -123,18 +125,20 @@ async def _run(asked: _Asked, stop: StopSwitch, events: EventStream) -> Report:
     enable_fsync()
     branch = await in_thread(lambda: base_branch(open_repository(project), config.base_branch))
     await in_thread(partial(require_whole, project, branch))
+    remote = await in_thread(partial(_remote, project, config, branch))
     plan = PlanRepository(project.git_dir)
     await in_thread(plan.read)
     await in_thread(partial(ensure_state_dir, project))
     async with single_instance(project.state_dir / "lock", "scriptorium", anchor=project.git_dir):
         runner = default_runner(project.state_dir / "runs", adopts_orphans=asked.owns_process)
         stop._attach(runner)
+        await in_thread(partial(clear_carriers, project))
         left = await in_thread(plan.read)
         if (said := await in_thread(partial(look_over, project.git_dir, left))) is not None:
             events.publish(Trouble(said))
         for news in await recover(project, branch, left, runner, in_thread):
             events.publish(news)
-        service = _Service(project, config, branch, plan, runner, events)
+        service = _Service(project, config, branch, plan, runner, events, remote)
         return await service.run(port=asked.port, until_idle=asked.until_idle, stop=stop.asked)
 
 
@@ -146,10 +150,17 @@ class _Service:
     plan: PlanRepository
     runner: Runner
     events: EventStream
+    remote: Remote | None = None
 
     async def run(self, *, port: int | None, until_idle: bool, stop: trio.Event) -> Report:
         tokens = Tokens()
-        agents = ProcessAgents(self.project, self.config, self.runner, tokens)
+        agents = ProcessAgents(
+            self.project,
+            self.config,
+            self.runner,
+            tokens,
+            say=lambda words: self.events.publish(Trouble(words)),
+        )
         world = self._world(agents)
         # Not synced: a verdict that a power cut takes is found out again, and nothing else is lost with it.
         verdicts = VerdictStore(self.project.state_dir / "verdicts", fsync=False)
@@ -176,13 +187,15 @@ class _Service:
             crew=Crew(self.config.max_agents, news.publish),
             conditions=conditions,
             events=self.events,
+            remote=self.remote,
         )
 
     def _conditions_changed(self, conditions: Conditions, news: News) -> None:
         # Whoever waits for it must hear of it, whether `status` can be told or not.
         news.publish()
         try:
-            write_conditions(self.project.state_dir, conditions.lines())
+            remote = conditions.remote.document() if conditions.remote else None
+            write_conditions(self.project.state_dir, conditions.lines(), remote)
         except OSError as error:
             self.events.publish(Trouble(f"cannot tell `status` what halts the work: {error}"))
 
@@ -205,6 +218,13 @@ class _Service:
                 endpoint = await nursery.start(partial(start, port=0))
             yield endpoint, note
             nursery.cancel_scope.cancel()
+
+
+def _remote(project: Project, config: Config, branch: str) -> Remote | None:
+    """Where the base is pushed, if anywhere. The settings of the repository are read here, and not again."""
+    if not config.remote.push or config.remote.name is None:
+        return None
+    return open_remote(project, config.remote.name, branch, token_env=config.remote.token_env)
 
 
 @contextmanager

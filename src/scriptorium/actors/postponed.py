@@ -26,6 +26,10 @@ class Postponed:
         """There is an outcome."""
         self._by_ticket.pop(ticket, None)
 
+    def end_all(self) -> None:
+        """Nobody waits any more: somebody says that what was in the way is gone."""
+        self._by_ticket.clear()
+
     def resting(self, tip: Oid) -> dict[TicketId, float]:
         """Who waits, until when. A base branch that has moved to another tip ends every wait."""
         return resting({ticket: pause for ticket, (at, pause) in self._by_ticket.items() if at == tip})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import trio
@@ -22,17 +22,25 @@ from scriptorium.harness.interface import (
     last_message_path,
     run_agent,
 )
-from scriptorium.harness.process import RunFacts, Runner
+from scriptorium.harness.process import OutcomeKind, ProcessOutcome, RunFacts, Runner
 from scriptorium.harness.registry import harness_for
+from scriptorium.harness.version import Versions
 from scriptorium.runtime import ActorStopped
 from scriptorium.server import SubmitAnswer, Tokens
 
 RUN_IS_OVER = SubmitAnswer(accepted=False, message="This run is over; nothing was submitted.")
 
 
+def _say_nothing(_words: str) -> None:
+    """For a program that asks for no news."""
+
+
 @define(eq=False)
 class ProcessAgents:
-    """Starts each agent through the process runner, and leads its submissions to whoever started it."""
+    """Starts each agent through the process runner, and leads its submissions to whoever started it.
+
+    `say` is told what an operator may want to know of the agents' programs.
+    """
 
     project: Project
     config: Config
@@ -40,8 +48,14 @@ class ProcessAgents:
     tokens: Tokens = field(factory=Tokens)
     environment: Mapping[str, str] = field(factory=lambda: dict(os.environ))
     mcp_url: str | None = None
+    say: Callable[[str], None] = field(default=_say_nothing, kw_only=True)
     _harnesses: Mapping[Role, Harness] = field(init=False)
     _submits: dict[str, SubmitToRun] = field(factory=dict, init=False)
+    _versions: Versions = field(init=False)
+
+    @_versions.default
+    def _know_no_version(self) -> Versions:
+        return Versions(self.runner, self.say)
 
     @_harnesses.default
     def _find_harnesses(self) -> Mapping[Role, Harness]:
@@ -108,6 +122,9 @@ class ProcessAgents:
             record=_facts(job, harness),
         )
         request = self._request(job, settings, mcp)
+        refusal = await self._versions.refusal(harness, request, run, stop=stop)
+        if refusal is not None:
+            return AgentOutcome(ProcessOutcome(OutcomeKind.COULD_NOT_START, error=refusal))
         return await run_agent(self.runner, harness, request, run, stop=stop)
 
     def _request(self, job: AgentJob, settings: AgentConfig, mcp: McpAccess | None) -> AgentRequest:

@@ -1,4 +1,4 @@
-"""What follows for everybody when the provider of a model does not do its part, and when it does again."""
+"""What follows for everybody when a model's provider, or its program, does not do its part, or does again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from scriptorium.actors.events import Trouble
 from scriptorium.actors.world import World
 from scriptorium.harness.faults import MAX_WAIT, reset_time
 from scriptorium.harness.interface import AgentOutcome
+from scriptorium.harness.spec import OutcomeKind
 
 
 def note_provider(world: World, harness: str, who: str, outcome: AgentOutcome) -> None:
@@ -27,6 +28,17 @@ def note_provider(world: World, harness: str, who: str, outcome: AgentOutcome) -
     world.events.publish(Trouble(what))
     said = f"has trouble ({outcome.fault.value}): no new agent before {at}, then fewer at once"
     world.conditions.set_halted(f"provider of {harness}", said)
+
+
+def note_start_of_coding(world: World, outcome: AgentOutcome) -> None:
+    """Say in the conditions that the program cannot be started, until a run has shown that it can."""
+    match outcome.process.kind:
+        case OutcomeKind.STOPPED:
+            return  # perhaps before its start
+        case OutcomeKind.COULD_NOT_START:
+            world.conditions.set_halted("coding agent", outcome.describe())
+        case _:
+            world.conditions.set_halted("coding agent", None)
 
 
 def _resets_in(world: World, outcome: AgentOutcome) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scriptorium.actors.attempts import Ending
+from scriptorium.actors.conflict_words import laid_out, of_tickets, paths_named, tickets_of
 from scriptorium.actors.world import AgentJob, World
 from scriptorium.code.evidence import Verdict
 from scriptorium.code.merge import Conflicted
@@ -79,11 +80,19 @@ def scriptorium_failed(times: int, where: str, error: str = "") -> ReopenNote:
 
 def conflicted(conflict: Conflicted, base: str) -> ReopenNote:
     """The submission does not merge with the base branch."""
+    paths = tuple(file.path for file in conflict.files)
+    tickets = tickets_of(conflict.files)
+    if conflict.refused:
+        detail = f"the submission cannot be merged with {base}: {conflict.refused}"
+    else:
+        landed = f"what has landed on {base}{of_tickets(tickets)}"
+        detail = f"the submission conflicts with {landed} in {paths_named(paths)}"
     return ReopenNote(
         reason=ReopenReason.CONFLICT,
-        detail=f"the submission conflicts with what has landed on {base} in {', '.join(conflict.files)}",
-        files=conflict.files,
-        output_tail=conflict.excerpt,
+        detail=detail,
+        files=paths,
+        tickets=tickets,
+        conflicts=laid_out(conflict.files, base),
     )
 
 
@@ -95,9 +104,16 @@ def nothing_to_land(base: str) -> ReopenNote:
     )
 
 
+def not_needed(base: str) -> ReopenNote:
+    """The ticket was to mend the base branch, which is green without it."""
+    return ReopenNote(
+        reason=ReopenReason.NOT_NEEDED, detail=f"{base} is green again; there is nothing to mend"
+    )
+
+
 def checks_failed(verdict: Verdict) -> ReopenNote:
-    """The merged tree did not pass."""
-    end = f"exit code {verdict.exit_code}" if verdict.exit_code is not None else "killed at its time limit"
+    """The merged tree did not pass, and the base branch still does."""
+    end = f"exit code {verdict.exit_code}" if verdict.exit_code is not None else _killed(verdict)
     return ReopenNote(
         reason=ReopenReason.CHECKS_FAILED,
         detail=f"merged with the base branch, the check `{verdict.command}` failed ({end})",
@@ -106,3 +122,7 @@ def checks_failed(verdict: Verdict) -> ReopenNote:
         log=verdict.log,
         output_tail=verdict.output_tail,
     )
+
+
+def _killed(verdict: Verdict) -> str:
+    return verdict.ending or "killed at its time limit"  # stored before endings were

@@ -6,6 +6,7 @@ from functools import partial
 
 from scriptorium.actors.attempt import Attempt
 from scriptorium.actors.events import Submitted
+from scriptorium.actors.foreseeing import foresee
 from scriptorium.actors.together import together
 from scriptorium.actors.world import World
 from scriptorium.code.capture import (
@@ -25,30 +26,37 @@ from scriptorium.plan.repository import PlanBusy
 from scriptorium.plan.transitions import Enqueue, PreconditionFailed
 from scriptorium.server import SubmitAnswer
 
+_END = "You are finished: end now."
+
 
 async def submit(world: World, ticket: TicketId, attempt: Attempt, summary: str) -> SubmitAnswer:
     """Accept what the worktree holds, or say what the agent has to mend.
 
-    Pinned first, then the branch, then the queue entry: a crash before the entry leaves an attempt
-    without a submission, whose work is pinned; after it, a submission that the queue takes up.
+    The same tree again gets the same answer. Pinned first, then the branch, then the queue entry: a crash
+    before the entry leaves an attempt without a submission, whose work is pinned; after it, a submission that
+    the queue takes up.
     """
     try:
         tip = (await world.look()).tip
         captured = await world.offload(partial(_capture, world, ticket, attempt, tip))
+        if captured is attempt.accepted and attempt.answer is not None:
+            return attempt.answer
         if captured is not attempt.accepted:
             await _enqueue(world, ticket, attempt, captured, summary)
     except (SubmissionRefused, PreconditionFailed) as refused:
         return SubmitAnswer(accepted=False, message=f"Not submitted: {refused}")
     except PlanBusy as busy:
         return SubmitAnswer(accepted=False, message=f"Not submitted: {busy}. Call submit_pr again.")
-    return SubmitAnswer(
-        accepted=True,
-        message=(
-            f"Submitted ticket {ticket} at {captured.commit[:10]}. The checks run after you have "
-            "ended; if something is wrong, the ticket comes back with the reason. "
-            "You are finished: end now."
-        ),
+    attempt.answer = _accepted(ticket, captured, await foresee(world, ticket, captured.commit))
+    return attempt.answer
+
+
+def _accepted(ticket: TicketId, captured: Captured, foreseen: str) -> SubmitAnswer:
+    said = (
+        f"Submitted ticket {ticket} at {captured.commit[:10]}. It is accepted. The checks run after you have "
+        "ended; if something is wrong, the ticket comes back with the reason."
     )
+    return SubmitAnswer(accepted=True, message="\n\n".join(filter(None, (said, foreseen, _END))))
 
 
 def pin_rest(world: World, ticket: TicketId, attempt: Attempt, tip: Oid | None) -> tuple[str, ...]:
@@ -82,7 +90,7 @@ async def _enqueue(
     transition = Enqueue(ticket, attempt.prepared.branch, captured.commit, summary)
     follow = partial(follow_branch, world.project, ticket, captured.commit)
     await together(partial(world.offload, follow), partial(world.plan.commit, transition))
-    attempt.accepted = captured
+    attempt.accepted, attempt.answer = captured, None
     attempt.submitted.set()
     world.events.publish(Submitted(ticket, captured.commit))
 

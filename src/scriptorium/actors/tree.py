@@ -19,13 +19,15 @@ from scriptorium.actors.merge_queue import MergeQueue
 from scriptorium.actors.messages import LookAgain
 from scriptorium.actors.news import MAILBOX_CAPACITY
 from scriptorium.actors.pin_keeping import let_pins_go
+from scriptorium.actors.pushing import Pusher
 from scriptorium.actors.reconciler import Reconciler
 from scriptorium.actors.set_aside import tell_what_is_set_aside
 from scriptorium.actors.watcher import ref_files, watch
 from scriptorium.actors.world import View, World, stop_grace_seconds
-from scriptorium.code.checkout import linked_worktrees
 from scriptorium.code.evidence import VerdictStore
+from scriptorium.code.linked import worktrees_of_others
 from scriptorium.code.places import base_worktree, remove_worktree
+from scriptorium.code.recheck_request import RECHECK_NAME, take_recheck
 from scriptorium.code.spare import discard_spares
 from scriptorium.plan.refs import PLAN_REF
 from scriptorium.plan.snapshot import Snapshot
@@ -102,6 +104,7 @@ async def _clear_away(world: World) -> None:
 def _children(world: World, verdicts: VerdictStore, agents: Supervisor) -> Iterable[ChildSpec[LookAgain]]:
     factories: tuple[tuple[str, Callable[[], Reconciler]], ...] = (
         (MergeQueue.name, partial(MergeQueue, world, verdicts)),
+        *(((Pusher.name, partial(Pusher, world, world.remote)),) if world.remote else ()),
         (Assigner.name, partial(Assigner, world, agents)),
         (Manager.name, partial(Manager, world)),
         (Architect.name, partial(Architect, world)),
@@ -118,6 +121,8 @@ async def _look_again(world: World, onlooker: Onlooker) -> bool:
     except Exception as error:  # nobody restarts the watcher
         world.events.publish(Trouble(f"cannot look at the repository: {error!r}"))
         return False
+    if take_recheck(world.project.state_dir):
+        world.recheck()
     world.news.publish()
     return True
 
@@ -136,12 +141,12 @@ async def _keep_packed(world: World) -> None:
 
 def _watched(world: World) -> Iterable[Path]:
     yield from ref_files(world.project.git_dir, (PLAN_REF, f"refs/heads/{world.branch}"))
+    yield world.project.state_dir / RECHECK_NAME
     if world.conditions.blocked is not None:
-        yield world.project.git_dir / "index"
-        yield world.project.git_dir / "index.lock"
-        # A person may also take the checkout to another branch, which need not touch index or files.
-        for own in (world.project.git_dir, *(own for own, _ in linked_worktrees(world.project))):
-            yield own / "HEAD"
+        # What is in the way may be in the index of a checkout alone; and a person may take a checkout to
+        # another branch, which need not touch index or files.
+        for own in (world.project.git_dir, *(own for own, _ in worktrees_of_others(world.project))):
+            yield from (own / "index", own / "index.lock", own / "HEAD")
         for file in world.conditions.blocked.files:
             yield world.project.root / file
 

@@ -23,6 +23,7 @@ from scriptorium.actors.crew import Crew
 from scriptorium.actors.events import Trouble
 from scriptorium.actors.health import Conditions, Health, HealthState
 from scriptorium.actors.news import News
+from scriptorium.actors.remote_link import RemoteBranch
 from scriptorium.actors.watcher import TICK_SECONDS
 from scriptorium.code.evidence import Verdict
 from scriptorium.code.prompt_files import prompts_at, said_of
@@ -178,11 +179,14 @@ class World:
     conditions: Conditions
     events: EventStream
     background: Offload = in_thread_unattended
+    remote: RemoteBranch | None = None
     now: Callable[[], datetime] = utc_now
     new_run_id: Callable[[], str] = new_run_id
     watch_seconds: float = TICK_SECONDS
     random: Random = field(factory=Random)
     stopping: trio.Event = field(factory=trio.Event)
+    rechecks: int = 0
+    """How often a person has asked for a base branch that is not green to be checked again at once."""
     _tip: Oid | None = field(default=None, init=False)
     _tip_is_known: bool = field(default=False, init=False)
     _prompts: tuple[Oid | None, Prompts] = field(default=(None, BUILT_IN), init=False)
@@ -232,6 +236,11 @@ class World:
         if tip != self._tip:
             self._tip = tip
             self.news.publish()
+
+    def recheck(self) -> None:
+        """Have a base branch that is not green, and what could not be checked, checked now, not when due."""
+        self.rechecks += 1
+        self.news.publish()
 
     def read_tip(self) -> Oid | None:
         """The base branch's tip, from git."""

@@ -199,6 +199,31 @@ def logs(
     epilog="""
 \b
 Examples:
+  scriptorium why src/parser.py:12       who brought this line, for what, and what proves it
+  scriptorium why src/parser.py          its last change, and which landings brought its lines
+  scriptorium why src/parser.py:12 --json | jq .ticket.title
+  scriptorium why -C ~/project src/parser.py:12
+
+\b
+Lines are those of the branch that work lands on, whatever your checkout holds.
+""",
+)
+def why(
+    path: Annotated[str, typer.Argument(metavar="PATH[:LINE]", help="A file, as seen from here.")],
+    at: At = ".",
+    as_json: Json = False,
+) -> int:
+    """Say where a line comes from: ticket, area, spec, agent and evidence."""
+    from scriptorium.cli.why import why as command  # noqa: PLC0415
+
+    return command(at, path, as_json=as_json)
+
+
+@app.command(
+    context_settings=_CONTEXT,
+    epilog="""
+\b
+Examples:
   scriptorium unpark 0004                a stuck ticket; its tries start anew, its branch goes on
   scriptorium unpark parser              an area that gave no usable tickets
   scriptorium unpark spec                the spec, where no usable areas came back
@@ -219,6 +244,21 @@ def unpark(
     from scriptorium.cli.unpark import unpark as command  # noqa: PLC0415
 
     return command(at, names or (), everything=everything)
+
+
+@app.command(
+    context_settings=_CONTEXT,
+    epilog="""
+\b
+Example, once the cause of a red base branch outside of it is mended:
+  scriptorium recheck                    a stuck ticket is for: scriptorium unpark
+""",
+)
+def recheck(at: At = ".") -> int:
+    """Check a red base branch again now, and plan again what was given up."""
+    from scriptorium.cli.recheck import recheck as command  # noqa: PLC0415
+
+    return command(at)
 
 
 @app.command(

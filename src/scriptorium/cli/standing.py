@@ -12,8 +12,11 @@ from pathlib import Path
 import pygit2
 from attrs import frozen
 
-from scriptorium.code.check_commands import check_commands
+from scriptorium.cli.remote_standing import RemoteView, remote_view
+from scriptorium.code.check_commands import ADD_TARGET, check_commands
 from scriptorium.code.evidence import Result, Verdict, VerdictStore, checks_key
+from scriptorium.code.flakes import Flakes, read_flakes
+from scriptorium.code.red_since import red_since
 from scriptorium.code.repository import (
     NoBaseBranch,
     Project,
@@ -36,7 +39,8 @@ CONDITION_LIMIT_BYTES = 1024 * 1024
 class Base:
     """The base branch: its name (None when it cannot be told), tip, and what is known of it.
 
-    ``problem`` says why it cannot be told, or why it is red.
+    ``problem`` says why it cannot be told, or why it is red; then ``since`` is RFC 3339, of when it was first
+    seen so, ``check`` the command that fails and ``log`` the path of its output.
     """
 
     branch: str | None
@@ -44,6 +48,17 @@ class Base:
     health: str
     no_checks: bool = False
     problem: str = ""
+    since: str | None = None
+    check: str | None = None
+    log: str | None = None
+
+    @property
+    def state(self) -> str:
+        """Its health, and where it is not as it should be, since when and why."""
+        health = f"{self.health} (no checks)" if self.no_checks else self.health
+        if self.since:
+            health += f" since {self.since}"
+        return f"{health}: {self.problem}" if self.problem else health
 
 
 @frozen
@@ -55,6 +70,8 @@ class Standing:
     base: Base
     service: ServiceRecord | None
     conditions: Sequence[str]
+    flakes: Flakes
+    remote: RemoteView | None
 
 
 def look(project: Project, config: Config) -> Standing | None:
@@ -69,12 +86,16 @@ def look(project: Project, config: Config) -> Standing | None:
         return None
     service = read_service_record(project.state_dir / "service.json")
     live = service if service is not None and service.alive else None
+    said = project.state_dir / "condition.json" if live is not None else None
+    base = _base(project, config, repo)
     return Standing(
         plan=plan,
         agents=_live_agents(project),
-        base=_base(project, config, repo),
+        base=base,
         service=live,
-        conditions=_conditions(project.state_dir / "condition.json") if live is not None else (),
+        conditions=_conditions(said) if said is not None else (),
+        flakes=read_flakes(project.state_dir),
+        remote=remote_view(repo, config, base.branch, base.oid, said),
     )
 
 
@@ -94,6 +115,11 @@ def _conditions(path: Path) -> tuple[str, ...]:
     return tuple(line for line in said if isinstance(line, str)) if isinstance(said, list) else ()
 
 
+def base_of(project: Project, config: Config) -> Base:
+    """How the base branch stands, whether there is a plan or not."""
+    return _base(project, config, open_repository(project))
+
+
 def _base(project: Project, config: Config, repo: pygit2.Repository) -> Base:
     try:
         branch = base_branch(repo, config.base_branch)
@@ -107,7 +133,16 @@ def _base(project: Project, config: Config, repo: pygit2.Repository) -> Base:
         return Base(branch, tip, "unknown")
     if verdict.result is Result.GREEN:
         return Base(branch, tip, "green", no_checks=verdict.no_checks)
-    return Base(branch, tip, "red", problem=f"`{verdict.command}` fails, see {verdict.log}")
+    hint = f": {ADD_TARGET}" if ADD_TARGET in verdict.output_tail else ""
+    return Base(
+        branch,
+        tip,
+        "red",
+        problem=f"`{verdict.command}` fails, see {verdict.log}{hint}",
+        since=red_since(project.state_dir, branch) or verdict.finished or None,
+        check=verdict.command,
+        log=verdict.log or None,
+    )
 
 
 def _verdict(project: Project, config: Config, repo: pygit2.Repository, tip: Oid) -> Verdict | None:

@@ -22,6 +22,7 @@ from scriptorium.code.checkout import NEW_SUFFIX, Checkout, Site, Stand, going, 
 from scriptorium.code.repository import Project
 from scriptorium.code.staging import Staging, open_staging
 from scriptorium.code.trees import Change, Leaf
+from scriptorium.plan.freeing import freed_behind
 from scriptorium.plan.ids import Oid
 
 Step: TypeAlias = Callable[[str], None]
@@ -170,7 +171,8 @@ def _write_index(staging: Staging, checkout: Checkout, found: Sorted) -> None:
 def _replace(source: Path, place: Path) -> None:
     """Put a file in the place of another in one step, also from another file system."""
     try:
-        source.replace(place)
+        with freed_behind(place):
+            source.replace(place)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise

@@ -36,7 +36,7 @@ from scriptorium.code.registration import (
     registrations_of,
 )
 from scriptorium.code.repository import Project, open_repository
-from scriptorium.code.scan import tree_entries
+from scriptorium.code.scan import readable_index, tree_entries
 from scriptorium.code.ticket_branch import advance_branch, follow_branch, ticket_branch
 from scriptorium.code.work import Work, commit_work, snapshot_work
 from scriptorium.plan.ids import Oid, TicketId
@@ -83,7 +83,8 @@ def capture(project: Project, worktree: Path, ticket: TicketId, base: Oid) -> Ca
     if head is None or not share_history(repo, head, base):
         raise SubmissionRefused(
             "HEAD shares no history with the base branch; go back to your branch with: "
-            f"git symbolic-ref HEAD refs/heads/{ticket_branch(ticket)}"
+            f"git symbolic-ref HEAD refs/heads/{ticket_branch(ticket)} (if HEAD is there, the base branch "
+            "was replaced by another history, which is for a person to settle: end now)"
         )
     _refuse_foreign_operation(repo, registration.own_dir, base)
     recorded = record(project, worktree, registration.own_dir, head)
@@ -158,6 +159,12 @@ def _merged_in(repo: pygit2.Repository, own_dir: Path, head: Oid, base: Oid, tre
     if marked:
         raise SubmissionRefused(
             f"conflict markers are left in {_listed(marked)}; resolve them, then submit again"
+        )
+    undecided = remerge.undecided(content, readable_index(own_dir))
+    if undecided:
+        raise SubmissionRefused(
+            f"{_listed(undecided)}: in conflict with the base branch, without conflict markers, and still as "
+            "the merge left it; decide what it is to be, say so with `git add` or `git rm`, then submit again"
         )
     if contains(repo, head, left.theirs):
         return None

@@ -19,6 +19,7 @@ import pygit2
 from attrs import frozen
 from pygit2.enums import FileMode
 
+from scriptorium.code.linked import worktrees_of_others
 from scriptorium.code.repository import Project
 from scriptorium.code.trees import Change, Leaf
 
@@ -135,28 +136,17 @@ def checkouts_of(project: Project, branch: str) -> tuple[Checkout, ...]:
     Scriptorium's own worktrees do not count, nor does one whose folder is gone.
     """
     found = [] if project.bare else [Checkout(project.root, project.git_dir)]
-    linked = (Checkout(folder, own) for own, folder in linked_worktrees(project))
-    found += [
-        checkout
-        for checkout in linked
-        if project.worktrees_dir not in checkout.folder.parents and checkout.knows_its_repository
-    ]
+    linked = (Checkout(folder, own) for own, folder in worktrees_of_others(project))
+    found += [checkout for checkout in linked if checkout.knows_its_repository]
     return tuple(checkout for checkout in found if head_of(checkout.git_dir) == f"refs/heads/{branch}")
 
 
-def linked_worktrees(project: Project) -> tuple[tuple[Path, Path], ...]:
-    """Of each linked worktree its own git directory and its folder, which may be gone."""
-    found: list[tuple[Path, Path]] = []
-    for pointer in sorted(project.git_dir.glob("worktrees/*/gitdir")):
-        with contextlib.suppress(OSError):
-            named = os.fsdecode(pointer.read_bytes().rstrip(b"\n"))
-            found.append((pointer.parent, Path(os.path.normpath(pointer.parent / named)).parent))
-    return tuple(found)
-
-
 def rebases_of(project: Project, branch: str) -> tuple[Path, ...]:
-    """Rebases of `branch` that are under way; each would fail at its end if the branch had moved."""
-    folders = [project.git_dir, *(own for own, _ in linked_worktrees(project))]
+    """Rebases of `branch` that are under way; each would fail at its end if the branch had moved.
+
+    One in a worktree of scriptorium's own does not count: an agent cannot keep others from landing.
+    """
+    folders = [project.git_dir, *(own for own, _ in worktrees_of_others(project))]
     names = [folder / kind / "head-name" for folder in folders for kind in ("rebase-merge", "rebase-apply")]
     return tuple(name.parent for name in names if _first_line(name) == f"refs/heads/{branch}")
 

@@ -4,79 +4,47 @@ a tree passed. A verdict is about a tree and a list of commands; where it was re
 
 from __future__ import annotations
 
-import enum
-import hashlib
-import json
 import os
-import shlex
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, final
 
-from attrs import asdict, field, frozen
+from attrs import field, frozen
 
-from scriptorium.plan.ids import Oid, parse_oid
+from scriptorium.code.verdict import (
+    EVIDENCE_ID,
+    CheckCommand,
+    Flake,
+    Result,
+    Verdict,
+    checks_key,
+    evidence_id,
+    file_stem,
+    read_verdict,
+    render_verdict,
+    short_id,
+)
+from scriptorium.plan.ids import Oid
 
 if TYPE_CHECKING:  # `status` reads verdicts and merges nothing
     from scriptorium.code.merge import Merged
 
-FILE_LIMIT_BYTES: Final = 256 * 1024
-"""A verdict is a few KiB; anything larger was not written here."""
+__all__ = [
+    "CheckCommand",
+    "Evidence",
+    "Flake",
+    "NotEvidence",
+    "Result",
+    "Verdict",
+    "VerdictStore",
+    "checks_key",
+    "evidence_for",
+    "evidence_id",
+]
+
 KEPT_VERDICTS: Final = 1000
 """A few MB at most, and far more trees than are of interest at one time."""
 SLACK: Final = 1 / 8
 """By how much of the bound there may be more: a listing of all for each verdict would cost more than it."""
-
-
-@frozen
-class CheckCommand:
-    """One command that must pass: a shell command, or an argv of at least one word."""
-
-    command: str | tuple[str, ...]
-
-    @property
-    def argv(self) -> tuple[str, ...]:
-        """What is started."""
-        return ("/bin/sh", "-c", self.command) if isinstance(self.command, str) else self.command
-
-    def __str__(self) -> str:
-        return self.command if isinstance(self.command, str) else shlex.join(self.command)
-
-
-def checks_key(commands: Sequence[CheckCommand]) -> str:
-    """A name for this list of commands: equal lists, in the same order, have equal keys."""
-    listed = [
-        command.command if isinstance(command.command, str) else list(command.command) for command in commands
-    ]
-    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
-
-
-class Result(enum.Enum):
-    """How a tree did."""
-
-    GREEN = "green"
-    RED = "red"
-
-
-@frozen
-class Verdict:
-    """The checks named by `checks_key` ran on `tree` to an end, with `result`.
-
-    `no_checks` says that there was nothing to run. When red, `command` is the one that failed, with its
-    `exit_code` (None: stopped by its timeout or died by a signal), the end of its output and `log`, the
-    path of all of it. `finished` is RFC 3339 in UTC.
-    """
-
-    tree: Oid
-    checks_key: str
-    result: Result
-    no_checks: bool = False
-    command: str | None = None
-    exit_code: int | None = None
-    output_tail: str = ""
-    log: str = ""
-    duration_seconds: float = 0.0
-    finished: str = ""
 
 
 class NotEvidence(ValueError):
@@ -136,12 +104,20 @@ class VerdictStore:
     def get(self, tree: Oid, checks_key: str) -> Verdict | None:
         """The verdict of these checks on `tree`, or None when it is not known."""
         try:
-            with self._path(tree, checks_key).open("rb") as file:
-                data = file.read(FILE_LIMIT_BYTES + 1)
-            verdict = _parse(data)
-        except (OSError, ValueError, RecursionError):
+            verdict = read_verdict(self._path(tree, checks_key))
+        except ValueError:  # no tree's id
             return None
-        return verdict if (verdict.tree, verdict.checks_key) == (tree, checks_key) else None
+        return verdict if verdict and (verdict.tree, verdict.checks_key) == (tree, checks_key) else None
+
+    def find(self, evidence: str) -> Verdict | None:
+        """The verdict of that `evidence_id`, or None: it is not known, too old, or not such an id.
+
+        Looks through the names of all files, and reads one.
+        """
+        if not EVIDENCE_ID.fullmatch(evidence):
+            return None
+        found = [path for path in self._directory.glob("*.json") if short_id(path.stem) == evidence]
+        return read_verdict(found[0]) if found else None
 
     def put(self, verdict: Verdict) -> None:
         """Keep `verdict` in place of an earlier one; past the bound the oldest others are dropped.
@@ -152,7 +128,7 @@ class VerdictStore:
         path = self._path(verdict.tree, verdict.checks_key)
         temporary = path.with_suffix(".new")
         with temporary.open("wb") as file:
-            file.write(_render(verdict))
+            file.write(render_verdict(verdict))
             file.flush()
             if self._fsync:
                 os.fsync(file.fileno())
@@ -162,7 +138,7 @@ class VerdictStore:
         self._drop_oldest(keep=path)
 
     def _path(self, tree: Oid, checks_key: str) -> Path:
-        return self._directory / f"{parse_oid(tree)}-{checks_key[:16]}.json"
+        return self._directory / f"{file_stem(tree, checks_key)}.json"
 
     def _drop_oldest(self, *, keep: Path) -> None:
         """Look whether there are too many, but only when as many were put as there was room for."""
@@ -192,49 +168,3 @@ def _sync_folder(directory: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _render(verdict: Verdict) -> bytes:
-    return json.dumps({**asdict(verdict), "result": verdict.result.value}, indent=1).encode()
-
-
-def _parse(data: bytes) -> Verdict:
-    """The verdict in `data`; raises `ValueError` for whatever is not one. Unknown keys are left aside."""
-    if len(data) > FILE_LIMIT_BYTES:
-        raise ValueError("too long for a verdict")
-    facts = json.loads(data)
-    if not isinstance(facts, dict):
-        raise ValueError("not a verdict")  # noqa: TRY004 - one error for all that is wrong with a file
-    return Verdict(
-        tree=parse_oid(_text(facts, "tree")),
-        checks_key=_text(facts, "checks_key"),
-        result=Result(_text(facts, "result")),
-        no_checks=facts.get("no_checks") is True,
-        command=_text(facts, "command") if facts.get("command") is not None else None,
-        exit_code=_whole(facts, "exit_code"),
-        output_tail=_text(facts, "output_tail"),
-        log=_text(facts, "log"),
-        duration_seconds=_seconds(facts, "duration_seconds"),
-        finished=_text(facts, "finished"),
-    )
-
-
-def _text(facts: Mapping[str, object], key: str) -> str:
-    value = facts.get(key)
-    if not isinstance(value, str):
-        raise ValueError(f"{key} is not text")  # noqa: TRY004
-    return value
-
-
-def _whole(facts: Mapping[str, object], key: str) -> int | None:
-    value = facts.get(key)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise ValueError(f"{key} is not a whole number")
-    return value
-
-
-def _seconds(facts: Mapping[str, object], key: str) -> float:
-    value = facts.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{key} is not a number")  # noqa: TRY004
-    return float(value)

@@ -28,6 +28,7 @@ from scriptorium.code.registration import Registration
 from scriptorium.code.removal import Trash, open_up
 from scriptorium.code.repository import Project, open_repository
 from scriptorium.code.trees import Folder, Leaf, RawPath, read_tree
+from scriptorium.plan.freeing import freed_behind
 from scriptorium.plan.ids import Oid
 
 KEPT_OF_GIT_DIR: Final = frozenset({b"HEAD", b"commondir", b"gitdir", b"locked", b"logs"})
@@ -58,9 +59,9 @@ def reset_to_commit(
 ) -> None:
     """Make `worktree` hold exactly the tree of `commit`, with HEAD detached there.
 
-    Files that the tree does not have are removed, ignored ones too, except those whose name, or path from
-    the worktree's root, is in `keep_ignored` and which the tree's own rules ignore. A submodule is left
-    as an empty folder. Done twice, or again after a crash in the middle, the result is the same.
+    Files that the tree does not have are removed, ignored ones too, except what the tree's own rules ignore
+    and whose name, or path from the root, or a folder's above it, is in `keep_ignored`: that is what an agent
+    made of it, but no link. A submodule is left an empty folder. Done twice, the result is the same.
 
     Raises:
         WorktreeBroken: it is not a worktree of this project below `.scriptorium/worktrees`, or the
@@ -153,7 +154,7 @@ def _restore_git_dir(worktree: Path, own_dir: Path, commit: Oid) -> None:
     folder = os.fsencode(own_dir)
     open_up(os.fsencode(worktree))
     open_up(folder)
-    with Trash(folder) as trash, os.scandir(folder) as entries:
+    with freed_behind(own_dir / "index"), Trash(folder) as trash, os.scandir(folder) as entries:
         for entry in entries:
             if entry.name not in KEPT_OF_GIT_DIR or entry.is_symlink():
                 trash.take(entry.path)
@@ -173,9 +174,9 @@ def _restore_link(worktree: Path, own_dir: Path) -> None:
 
 def _clear(survey: _Survey, wanted: Folder, trash: Trash) -> None:
     """Remove whatever is not in `wanted`, or not of the kind or content that is wanted there."""
-    waiting: list[tuple[bytes, Folder]] = [(b"", wanted)]
+    waiting: list[tuple[bytes, Folder, bool]] = [(b"", wanted, False)]
     while waiting:
-        prefix, folder = waiting.pop()
+        prefix, folder, in_kept = waiting.pop()
         where = os.path.join(survey.root, prefix)
         _enter(survey, where)
         with os.scandir(where) as entries:
@@ -183,9 +184,11 @@ def _clear(survey: _Survey, wanted: Folder, trash: Trash) -> None:
             found = list(entries)
         for entry in found:
             path = prefix + entry.name
-            below = _look(survey, entry, path, folder.get(entry.name), trash)
+            # The tree may have a file or two in a folder that is to be kept, such as a `.gitkeep`.
+            keeps = in_kept or not survey.keep.isdisjoint((path, entry.name))
+            below = _look(survey, entry, path, folder.get(entry.name), trash, keeps=keeps)
             if below is not None:
-                waiting.append((path + b"/", below))
+                waiting.append((path + b"/", below, keeps))
 
 
 def _enter(survey: _Survey, folder: bytes) -> None:
@@ -200,13 +203,19 @@ def _enter(survey: _Survey, folder: bytes) -> None:
 
 
 def _look(
-    survey: _Survey, entry: os.DirEntry[bytes], path: bytes, want: Leaf | Folder | None, trash: Trash
+    survey: _Survey,
+    entry: os.DirEntry[bytes],
+    path: bytes,
+    want: Leaf | Folder | None,
+    trash: Trash,
+    *,
+    keeps: bool,
 ) -> Folder | None:
     """Deal with one entry of a folder; a folder that stays is returned, to be walked in its turn."""
     if path == b".git":
         return None
     is_folder = entry.is_dir(follow_symlinks=False)
-    if want is None and not entry.is_symlink() and survey.keep & {path, entry.name}:
+    if want is None and keeps and not entry.is_symlink():
         survey.spared.append(path)
         return None
     if is_folder and isinstance(want, dict):
@@ -283,8 +292,7 @@ def _verify(
 
 
 def _remove_unignored(repo: pygit2.Repository, survey: _Survey) -> None:
-    """Whether something is ignored is asked last, when the tree's own rules are in place, not the agent's."""
-    with Trash(survey.root) as trash:
+    with Trash(survey.root) as trash:  # last: now the tree's own rules are in place, not the agent's
         for path in survey.spared:
             where = os.path.join(survey.root, path)
             slash = "/" if stat.S_ISDIR(os.lstat(where).st_mode) else ""

@@ -20,11 +20,11 @@ from scriptorium.code.checkout import (
     IndexLocked,
     checkouts_of,
     head_of,
-    linked_worktrees,
     obstacles,
     rebases_of,
 )
 from scriptorium.code.evidence import Evidence
+from scriptorium.code.linked import linked_worktrees
 from scriptorium.code.merge import Merged
 from scriptorium.code.pins import TICKET_BRANCHES, delete_landing, read_landings, set_landing
 from scriptorium.code.repository import Project, open_repository, signature
@@ -32,6 +32,13 @@ from scriptorium.code.trees import Change, changes_between
 from scriptorium.code.wholeness import ObjectsVanished, missing_object
 from scriptorium.plan.ids import Oid, TicketId
 from scriptorium.plan.refs import RefLocked, RefMoved, compare_and_swap, delete_ref, read_ref
+
+
+class LandedUnproved(Exception):
+    """The base is not at what was landed just now. Somebody moved it in the same moment, or this is a bug.
+
+    The landing ref is still there: `settle` is the way on, and the base has no verdict but by its own tree.
+    """
 
 
 class LandingRefused(Exception):
@@ -93,6 +100,7 @@ def land(
     Raises:
         LandingRefused: `commit` is not of the evidence's base, submission and tree; or another
             ticket's landing has not been finished or settled.
+        LandedUnproved: the base was moved, and then did not have the tree that passed.
         Any other error comes out after everything was put back as it was. When even that fails the
         landing ref stays, and `settle` is the way on.
     """
@@ -103,28 +111,11 @@ def land(
         return Landed(commit)
     if tip != evidence.base:
         return BaseMoved(tip)
-    if unfinished := read_landings(repo):
-        raise LandingRefused(f"the landing of ticket {unfinished[0][0]} has to be finished or settled first")
-    rebases = rebases_of(project, branch)
-    if rebases:
-        return blocked_by(project, rebases)
-    changes = changes_between(repo, evidence.base, commit)
-    checkouts = checkouts_of(project, branch)
-    with contextlib.ExitStack() as locks:
-        try:
-            for checkout in checkouts:
-                locks.enter_context(checkout.locked())
-        except IndexLocked as error:
-            return blocked_by(project, [error.path])
-        step("locked")
-        if in_the_way := [path for checkout in checkouts for path in obstacles(checkout, changes)]:
-            return blocked_by(project, in_the_way)
-        set_landing(repo, ticket, commit)
-        step("landing-ref")
-        if (missing := missing_object(project.git_dir, commit, [evidence.base])) is not None:
-            delete_landing(repo, ticket, old=commit)
-            raise ObjectsVanished(f"refs/heads/{branch}", commit, missing)
-        return _move(_Landing(project, repo, branch, ticket, evidence.base, commit, changes, checkouts, step))
+    move = Move(branch, ticket, evidence.base, commit, commit, f"scriptorium: land ticket {ticket}")
+    outcome = move_base(project, repo, move, step)
+    if isinstance(outcome, Landed):
+        _require_landed(project, branch, evidence, commit)
+    return outcome
 
 
 def finish_landing(project: Project, ticket: TicketId) -> None:
@@ -157,6 +148,47 @@ def tidy_branch(project: Project, ticket: TicketId, base: Oid) -> bool:
     return True
 
 
+@frozen
+class Move:
+    """The base `branch` goes from `base` to `commit`, which contains it.
+
+    The landing ref of `ticket` is at `mark` meanwhile: a commit whose first parent is `base`, and from which
+    `settle` knows `commit`. `message` is for the reflog.
+    """
+
+    branch: str
+    ticket: TicketId
+    base: Oid
+    commit: Oid
+    mark: Oid
+    message: str
+
+
+def move_base(project: Project, repo: pygit2.Repository, move: Move, step: Step) -> LandingOutcome:
+    """Do it, the user's checkouts first; only for `land` and `follow`, which know why. Raises as `land`."""
+    if unfinished := read_landings(repo):
+        raise LandingRefused(f"the landing of ticket {unfinished[0][0]} has to be finished or settled first")
+    if rebases := rebases_of(project, move.branch):
+        return blocked_by(project, rebases)
+    changes = changes_between(repo, move.base, move.commit)
+    checkouts = checkouts_of(project, move.branch)
+    with contextlib.ExitStack() as locks:
+        try:
+            for checkout in checkouts:
+                locks.enter_context(checkout.locked())
+        except IndexLocked as error:
+            return blocked_by(project, [error.path])
+        step("locked")
+        if in_the_way := [path for checkout in checkouts for path in obstacles(checkout, changes)]:
+            return blocked_by(project, in_the_way)
+        set_landing(repo, move.ticket, move.mark)
+        step("landing-ref")
+        if (missing := missing_object(project.git_dir, move.commit, [move.base])) is not None:
+            delete_landing(repo, move.ticket, old=move.mark)
+            raise ObjectsVanished(f"refs/heads/{move.branch}", move.commit, missing)
+        return _move(_Landing(project, repo, move, changes, checkouts, step))
+
+
 def blocked_by(project: Project, paths: Sequence[Path]) -> Blocked:
     """`Blocked` by these paths, as a person would name them."""
     named = [path.relative_to(project.root) if path.is_relative_to(project.root) else path for path in paths]
@@ -169,10 +201,7 @@ class _Landing:
 
     project: Project
     repo: pygit2.Repository
-    branch: str
-    ticket: TicketId
-    base: Oid
-    commit: Oid
+    move: Move
     changes: tuple[Change, ...]
     checkouts: tuple[Checkout, ...]
     step: Step
@@ -198,29 +227,29 @@ def _move(landing: _Landing) -> LandingOutcome:
 def _move_files_and_base(landing: _Landing) -> LandingOutcome:
     project, step = landing.project, landing.step
     for checkout in landing.checkouts:
-        advance(project, checkout, Sorted(landing.changes, (), ()), landing.commit, step)
+        advance(project, checkout, Sorted(landing.changes, (), ()), landing.move.commit, step)
     # A checkout that came to the base just now is not locked by us, and would be left behind.
-    for checkout in checkouts_of(project, landing.branch):
+    for checkout in checkouts_of(project, landing.move.branch):
         if checkout not in landing.checkouts:
             raise Changed(checkout.git_dir / "HEAD")
     # The commit's tree was compared with the evidence's, and an object cannot change, so the base's tree
     # is the one that passed from the moment that this returns.
     compare_and_swap(
         landing.repo,
-        f"refs/heads/{landing.branch}",
-        new=landing.commit,
-        old=landing.base,
-        message=f"scriptorium: land ticket {landing.ticket}",
+        f"refs/heads/{landing.move.branch}",
+        new=landing.move.commit,
+        old=landing.move.base,
+        message=landing.move.message,
     )
     step("base")
-    return Landed(landing.commit)
+    return Landed(landing.move.commit)
 
 
 def _call_off(landing: _Landing) -> None:
     """Undo the files, then forget the landing: after a kill in between there is something to settle by."""
     for checkout in landing.checkouts:
-        put_back(landing.project, checkout, landing.changes, landing.base, landing.step)
-    delete_landing(landing.repo, landing.ticket, old=landing.commit)
+        put_back(landing.project, checkout, landing.changes, landing.move.base, landing.step)
+    delete_landing(landing.repo, landing.move.ticket, old=landing.move.mark)
     landing.step("called-off")
 
 
@@ -238,3 +267,15 @@ def _require_proof(repo: pygit2.Repository, evidence: Evidence, commit: Oid) -> 
     proved = (evidence.tree, [evidence.base, evidence.submission])
     if (str(found.tree_id), [str(parent) for parent in found.parent_ids]) != proved:
         raise LandingRefused(f"commit {commit} is not what the evidence for tree {evidence.tree} proves")
+
+
+def _require_landed(project: Project, branch: str, evidence: Evidence, commit: Oid) -> None:
+    """Read back from the disk: the base has the tree that passed, or somebody's work on top of it."""
+    repo = open_repository(project)
+    tip = read_ref(repo, f"refs/heads/{branch}")
+    if tip == commit and str(repo[commit].peel(pygit2.Commit).tree_id) == evidence.tree:
+        return
+    if tip is None or tip == commit or not repo.descendant_of(tip, commit):
+        raise LandedUnproved(
+            f"{branch} is at {tip} just after {commit} landed there; the tree that passed is {evidence.tree}"
+        )

@@ -13,6 +13,7 @@ from pathlib import Path
 import pygit2
 from attrs import frozen
 from pygit2.enums import FileMode
+from pygit2.index import IndexEntry
 
 from scriptorium.code.nofollow import read_small
 from scriptorium.code.scan import Entries, entries_of, tree_entries
@@ -135,6 +136,7 @@ class Remerge:
     """A left merge, done again in memory: its conflicting files, and what it brought in without conflict."""
 
     conflicts: tuple[bytes, ...]
+    _unmarked: frozenset[bytes]
     _before: Entries
     _theirs: Entries
     _brought: Entries
@@ -146,10 +148,11 @@ class Remerge:
         before = _entries(repo, left.ours)
         index = repo.merge_commits(left.ours, left.theirs)
         conflicts = conflict_paths(index)
+        unmarked = _without_markers(repo, index)
         after = {path: entry for path, entry in entries_of(index).items() if path not in conflicts}
         brought = {path: entry for path, entry in after.items() if before.get(path) != entry}
         gone = frozenset(before.keys() - after.keys() - set(conflicts))
-        return cls(conflicts, before, _entries(repo, left.theirs), brought, gone)
+        return cls(conflicts, unmarked, before, _entries(repo, left.theirs), brought, gone)
 
     def marked(self, repo: pygit2.Repository, content: Entries) -> tuple[str, ...]:
         """The conflicting files that still have a conflict marker which neither side had."""
@@ -159,6 +162,19 @@ class Remerge:
             if lines - _marker_lines(repo, self._before, path) - _marker_lines(repo, self._theirs, path):
                 found.append(path.decode(errors="replace"))
         return tuple(found)
+
+    def undecided(self, content: Entries, index: pygit2.Index | None) -> tuple[str, ...]:
+        """The conflicting files in which nothing could be marked, and that are still as one side has them.
+
+        Only those that the worktree's own `index` has as unmerged: who adds or removes a file has decided.
+        """
+        unmerged = self._unmarked.intersection(() if index is None else conflict_paths(index))
+        left = (
+            path
+            for path in sorted(unmerged)
+            if path in content and content[path] in (self._before.get(path), self._theirs.get(path))
+        )
+        return tuple(path.decode(errors="replace") for path in left)
 
     def resolution(self, repo: pygit2.Repository, content: Entries, *, is_open: bool) -> Resolution:
         """Whether `content` is the outcome of this merge.
@@ -194,6 +210,21 @@ def conflict_paths(index: pygit2.Index) -> tuple[bytes, ...]:
         return ()
     entries = (entry for conflict in index.conflicts for entry in conflict if entry is not None)
     return tuple(sorted({entry.path.encode(errors="surrogateescape") for entry in entries}))
+
+
+def _without_markers(repo: pygit2.Repository, index: pygit2.Index) -> frozenset[bytes]:
+    """The conflicting paths that are left as one side has them: binary files, links, what a side deleted."""
+    found: set[bytes] = set()
+    for _, ours, theirs in index.conflicts or ():
+        sides = [side for side in (ours, theirs) if side is not None]
+        if len(sides) < 2 or not all(_is_text(repo, side) for side in sides):
+            found.update(side.path.encode(errors="surrogateescape") for side in sides)
+    return frozenset(found)
+
+
+def _is_text(repo: pygit2.Repository, entry: IndexEntry) -> bool:
+    blob = repo.get(entry.id) if entry.mode in (FileMode.BLOB, FileMode.BLOB_EXECUTABLE) else None
+    return isinstance(blob, pygit2.Blob) and not blob.is_binary
 
 
 def _entries(repo: pygit2.Repository, commit: Oid) -> Entries:

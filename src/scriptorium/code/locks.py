@@ -15,7 +15,8 @@ from typing import Final
 
 from attrs import frozen
 
-from scriptorium.code.checkout import is_our_lock, linked_worktrees
+from scriptorium.code.checkout import is_our_lock
+from scriptorium.code.linked import linked_worktrees
 from scriptorium.code.pins import read_landings
 from scriptorium.code.repository import Project, open_repository
 from scriptorium.plan.refs import PLAN_REF

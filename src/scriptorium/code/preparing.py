@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import pygit2
@@ -257,8 +258,10 @@ def _is_clean(job: _Job, registration: Registration, head: Oid) -> bool:
     return not recorded.changed and not recorded.nested and not recorded.refused
 
 
-def prepare_base_worktree(project: Project, commit: Oid) -> Path:
+def prepare_base_worktree(project: Project, commit: Oid, keep_ignored: Collection[str] = ()) -> Path:
     """A worktree of scriptorium's own that holds exactly the tree of `commit`, HEAD detached there.
+
+    `keep_ignored` is as for `reset_to_commit`.
 
     Raises:
         UnsafeTree: the tree cannot be checked out by anyone.
@@ -270,7 +273,7 @@ def prepare_base_worktree(project: Project, commit: Oid) -> Path:
     registration = _sound(project, path)
     if registration is not None:
         with contextlib.suppress(WorktreeBroken):
-            reset_to_commit(project, path, commit)
+            reset_to_commit(project, path, commit, keep_ignored)
             return path
     discard(project, path)
     make_parents(project)

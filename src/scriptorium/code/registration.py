@@ -19,6 +19,7 @@ from attrs import frozen
 from scriptorium.code.nofollow import read_small
 from scriptorium.code.removal import Trash, open_up
 from scriptorium.code.repository import Project, branch_tip
+from scriptorium.plan.freeing import freed_behind
 from scriptorium.plan.ids import InvalidName, Oid, parse_oid
 
 BEING_PREPARED = "scriptorium is preparing this worktree\n"
@@ -221,7 +222,12 @@ def put_on_branch(registration: Registration, ref: str) -> None:
 
 def forget(own_dir: Path) -> None:
     """Remove a registration; the worktree's folder is not looked at. One that is gone already is fine."""
-    with contextlib.suppress(FileNotFoundError), Trash(os.fsencode(own_dir.parent)) as trash:
+    ours = [own_dir, *(own_dir / name for name in ("HEAD", "index"))]
+    with (
+        freed_behind(*ours),
+        contextlib.suppress(FileNotFoundError),
+        Trash(os.fsencode(own_dir.parent)) as trash,
+    ):
         if stat.S_ISDIR(own_dir.lstat().st_mode):
             open_up(os.fsencode(own_dir))
             # First: under whatever name a folder with a `gitdir` is here, git takes it for a worktree's.

@@ -63,11 +63,12 @@ def _kept(repo: pygit2.Repository, objects: list[NewObject]) -> Iterator[None]:
         yield
         return
     pack = encode(objects)
-    folder = common_dir(Path(repo.path)) / "objects" / "pack"
+    git_dir = common_dir(Path(repo.path))
+    folder = git_dir / "objects" / "pack"
     folder.mkdir(exist_ok=True)
-    keep = Keep.of(folder / f"{pack.name}.keep")
+    keep = Keep.of(git_dir, pack.name)
     try:
-        write(pack, folder, durable=fsync_enabled())
+        write(pack, folder, durable=fsync_enabled(), name=keep.name)
         yield
     finally:
         keep.let_go()

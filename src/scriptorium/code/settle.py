@@ -23,6 +23,7 @@ from scriptorium.code.advance import (
     sort_changes,
 )
 from scriptorium.code.checkout import Checkout, IndexLocked, checkouts_of, obstacles
+from scriptorium.code.following import ends_of
 from scriptorium.code.landing import blocked_by, put_back
 from scriptorium.code.pins import delete_landing, read_landings
 from scriptorium.code.repository import Project, open_repository
@@ -74,10 +75,11 @@ class _Place:
 
 @frozen
 class _CutShort:
-    """A landing that its ref tells of. Its commit's first parent is `base`."""
+    """A landing that its ref, at `mark`, tells of: from `base` to `commit`."""
 
     place: _Place
     ticket: TicketId
+    mark: Oid
     base: Oid
     commit: Oid
     changes: tuple[Change, ...]
@@ -109,18 +111,19 @@ def _settle_or_wait(place: _Place, repo: pygit2.Repository, ticket: TicketId, co
         return Settled(ticket, SettledAs.BLOCKED, commit, blocked_by(place.project, [error.path]).files)
 
 
-def _settle(place: _Place, repo: pygit2.Repository, ticket: TicketId, commit: Oid) -> Settled:
+def _settle(place: _Place, repo: pygit2.Repository, ticket: TicketId, mark: Oid) -> Settled:
     try:
-        base = Oid(str(repo[commit].peel(pygit2.Commit).parent_ids[0]))
+        base, commit = ends_of(repo, ticket, mark)
         changes = changes_between(repo, base, commit)
     except (KeyError, IndexError, pygit2.InvalidSpecError, UnsafeTree):
         # Not a landing of ours: nothing in any checkout can come from it.
-        delete_landing(repo, ticket, old=commit)
-        return Settled(ticket, SettledAs.CHECK_AGAIN, commit)
+        delete_landing(repo, ticket, old=mark)
+        return Settled(ticket, SettledAs.CHECK_AGAIN, mark)
     tip = read_ref(repo, place.ref)
     if tip is not None and (tip == commit or repo.descendant_of(tip, commit)):
         return Settled(ticket, SettledAs.CONTAINED, commit)
-    cut_short = _CutShort(place, ticket, base, commit, changes, checkouts_of(place.project, place.branch))
+    checkouts = checkouts_of(place.project, place.branch)
+    cut_short = _CutShort(place, ticket, mark, base, commit, changes, checkouts)
     with contextlib.ExitStack() as locks:
         try:
             for checkout in cut_short.checkouts:
@@ -179,6 +182,6 @@ def _call_off(cut_short: _CutShort) -> Settled:
 
 
 def _forget(cut_short: _CutShort, paths: Sequence[Path]) -> Settled:
-    delete_landing(open_repository(cut_short.place.project), cut_short.ticket, old=cut_short.commit)
+    delete_landing(open_repository(cut_short.place.project), cut_short.ticket, old=cut_short.mark)
     cut_short.place.step("forgotten")
     return cut_short.settled(SettledAs.CHECK_AGAIN, paths)

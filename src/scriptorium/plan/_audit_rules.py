@@ -21,6 +21,7 @@ from scriptorium.plan.layout import (
     ticketed_path,
 )
 from scriptorium.plan.message import Kind, Message, Trailer
+from scriptorium.plan.recovery import is_recovery
 
 _OPEN, _IN_PROGRESS = TicketState.OPEN, TicketState.IN_PROGRESS
 
@@ -32,6 +33,9 @@ MOVES: Final = {
     Kind.UNPARK_TICKET: {(TicketState.STUCK, _OPEN)},
 }
 """Every legal move of a ticket, by the transition that makes it."""
+
+
+_CREATE: Final = frozenset({Kind.CREATE_TICKETS, Kind.CREATE_RECOVERY})
 
 
 @frozen
@@ -83,7 +87,7 @@ def _faults_of_move(step: Step, message: Message) -> Iterator[Fault]:
 def _faults_of_standing(step: Step, message: Message) -> Iterator[Fault]:
     """What is wrong with the tickets of a commit that must not move any."""
     for ticket, change in step.tickets.items():
-        if change.in_place or (message.kind is Kind.CREATE_TICKETS and not change.before):
+        if change.in_place or (message.kind in _CREATE and not change.before):
             continue
         if message.kind is Kind.REPAIR and not change.after:
             continue  # one of several copies; that the ticket is still there is looked at elsewhere
@@ -97,7 +101,7 @@ def _faults_of_words(step: Step, message: Message) -> Iterator[Fault]:
         case Kind.CREATE_TICKETS:
             if set(named) != set(step.tickets):
                 yield Fault("wrong-trailer", f"the Ticket trailers name {', '.join(named) or 'none'}")
-        case Kind.ENQUEUE | Kind.START_LANDING:
+        case Kind.ENQUEUE | Kind.START_LANDING | Kind.CREATE_RECOVERY:
             if named != (message.name,):
                 yield Fault("wrong-subject", f"the subject names {message.name!a}, the trailers {named}")
         case Kind.RECORD_RUN:
@@ -118,7 +122,7 @@ def _allowed(step: Step, message: Message) -> set[str]:
     return {path for path in step.changes if _is_kept_again(path, step) or _may_change(path, step, message)}
 
 
-def _may_change(path: str, step: Step, message: Message) -> bool:  # noqa: C901, PLR0911 - a table
+def _may_change(path: str, step: Step, message: Message) -> bool:  # noqa: C901, PLR0911, PLR0912 - a table
     ticket = message.value(Trailer.TICKET)
     match message.kind:
         case Kind.INITIALIZE:
@@ -133,6 +137,8 @@ def _may_change(path: str, step: Step, message: Message) -> bool:  # noqa: C901,
             return True
         case Kind.CREATE_TICKETS:
             return _is_ticket(path, message.values(Trailer.TICKET), _OPEN)
+        case Kind.CREATE_RECOVERY:
+            return _is_recovery_ticket(path, ticket)
         case Kind.PARK_AREA | Kind.UNPARK_AREA:
             return False
         case Kind.REPAIR:
@@ -168,6 +174,11 @@ def _is_kept_again(path: str, step: Step) -> bool:
 def _is_ticket(path: str, tickets: tuple[str | None, ...], state: TicketState | None) -> bool:
     found = ticket_at(path)
     return found is not None and found[0] in tickets and state in {None, found[1].state}
+
+
+def _is_recovery_ticket(path: str, ticket: str | None) -> bool:
+    found = ticket_at(path)
+    return _is_ticket(path, (ticket,), _OPEN) and found is not None and is_recovery(found[1].slug)
 
 
 def is_entry(path: str, ticket: str | None) -> bool:

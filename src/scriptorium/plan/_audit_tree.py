@@ -29,6 +29,7 @@ from scriptorium.plan.layout import (
     ticketed_path,
 )
 from scriptorium.plan.objects import Objects, TreeEntry
+from scriptorium.plan.recovery import is_recovery
 from scriptorium.plan.snapshot import Problem, Snapshot, TicketFile, said_of_copies
 from scriptorium.plan.ticket import Ticket, TicketUnreadable
 
@@ -190,7 +191,8 @@ def _tickets(snapshot: Snapshot, *, done_too: bool) -> Iterator[Fault]:
                 continue
             yield from _fields(snapshot, file, ticket, there)
             if state is TicketState.IN_PROGRESS:
-                working.append((ticket.area, file))
+                if not is_recovery(file.slug):
+                    working.append((ticket.area, file))
             else:
                 waits[file.id], paths[file.id] = ticket.depends, file.path
     for cycle in cycles(waits):
@@ -203,7 +205,7 @@ def _fields(snapshot: Snapshot, file: TicketFile, ticket: Ticket, there: set[Tic
     for name in ticket.depends:
         if name not in there:
             yield Fault("depends-missing", f"it depends on ticket {name}, which is not there", file.path)
-    if ticket.area not in snapshot.areas:
+    if ticket.area not in snapshot.areas and not is_recovery(file.slug):
         said = f"its area {ticket.area} is not there: it is worked on without the area's text"
         yield Fault("area-gone", said, file.path, note=True)
     if file.state is TicketState.IN_PROGRESS and ticket.branch is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import count
 
 from attrs import frozen
@@ -151,10 +151,16 @@ class UnparkArea:
 
 
 def _ids(drafts: tuple[TicketDraft, ...], highest: int, snapshot: Snapshot) -> dict[str, TicketId]:
-    """The next ids above `highest`, but for those of the files that do not count towards it."""
+    return {draft.slug: name for draft, name in zip(drafts, free_ids(highest, snapshot), strict=False)}
+
+
+def free_ids(highest: int, snapshot: Snapshot) -> Iterator[TicketId]:
+    """The ids above `highest`, lowest first, but for those of the files that do not count towards it.
+
+    Raises `ValueError` when there is no number left.
+    """
     names = (ticket_id(number) for number in count(highest + 1))
-    free = (name for name in names if not any(name in folder.names for folder in snapshot.folders.values()))
-    return {draft.slug: name for draft, name in zip(drafts, free, strict=False)}
+    return (name for name in names if not any(name in folder.names for folder in snapshot.folders.values()))
 
 
 def _require_spec(snapshot: Snapshot, spec_oid: Oid) -> None:

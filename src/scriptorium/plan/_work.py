@@ -11,13 +11,17 @@ from scriptorium.plan.layout import ACTIVE, TicketState, ticket_path
 from scriptorium.plan.message import Kind, Message, Trailer
 from scriptorium.plan.notes import ReopenNote, RunNote
 from scriptorium.plan.queue_entry import QueueEntry, render_active
+from scriptorium.plan.recovery import is_recovery
 from scriptorium.plan.snapshot import Snapshot, TicketFile
 from scriptorium.plan.ticket import Field, Ticket
 
 
 @frozen
 class AssignTicket:
-    """open → in-progress, with the branch and the worktree (a path, one line) that the agent gets."""
+    """open → in-progress, with the branch and the worktree (a path, one line) that the agent gets.
+
+    A ticket that is to mend the base branch shares its area with nobody.
+    """
 
     ticket: TicketId
     branch: str
@@ -29,10 +33,10 @@ class AssignTicket:
         file, ticket = require_ticket(snapshot, self.ticket, TicketState.OPEN)
         for name in ticket.depends:
             require(snapshot.state_of(name) is TicketState.DONE, f"ticket {name}, a dependency, is not done")
-        for other in snapshot.in_state(TicketState.IN_PROGRESS):
+        for other in () if is_recovery(file.slug) else snapshot.in_state(TicketState.IN_PROGRESS):
             require(other.ticket.area != ticket.area, f"ticket {other.id} of the same area is in progress")
         try:
-            edited = ticket.with_field(Field.BRANCH, self.branch).with_field(Field.WORKTREE, self.worktree)
+            edited = ticket.with_fields({Field.BRANCH: self.branch, Field.WORKTREE: self.worktree})
         except ValueError as error:
             raise PreconditionFailed(str(error)) from error
         return _move(snapshot, file, edited, TicketState.IN_PROGRESS, Kind.ASSIGN, name=file.name)
@@ -89,7 +93,7 @@ class StartLanding:
     """Name the ticket's entry as the one being landed.
 
     One that is named already is replaced when its ticket cannot be landed: it cannot be read, or a person
-    has moved it. Its entry waits on.
+    has moved it; or the base branch is red, and this ticket is to mend it. Its entry waits on.
     """
 
     ticket: TicketId
@@ -97,26 +101,34 @@ class StartLanding:
     def apply(self, snapshot: Snapshot) -> Edits:
         """The edits; raises `PreconditionFailed` unless the ticket is in progress and in the queue, and no
         other that is in progress is being landed."""
-        require_ticket(snapshot, self.ticket, TicketState.IN_PROGRESS)
+        file, _ = require_ticket(snapshot, self.ticket, TicketState.IN_PROGRESS)
         entry = snapshot.entry_of(self.ticket)
         if entry is None:
             raise PreconditionFailed(f"ticket {self.ticket} is not in the merge queue")
         active = _being_landed(snapshot)
         if active is not None:
-            require(active == entry, f"ticket {active.ticket} is being landed")
+            require(active == entry or is_recovery(file.slug), f"ticket {active.ticket} is being landed")
         return Edits(_queue_message(Kind.START_LANDING, entry), {ACTIVE: render_active(entry)})
 
 
 @frozen
 class CompleteTicket:
-    """in-progress → done: the base branch contains the commit `landed`. Its queue entry goes."""
+    """in-progress → done: the base branch contains the commit `landed`. Its queue entry goes.
+
+    `submission` is the commit that was handed in and has landed, if that is known: one that was handed in
+    since has not.
+    """
 
     ticket: TicketId
     landed: Oid
+    submission: Oid | None = None
 
     def apply(self, snapshot: Snapshot) -> Edits:
-        """The edits; raises `PreconditionFailed` unless the ticket is in progress."""
+        """The edits; raises `PreconditionFailed` unless the ticket is in progress, without another entry."""
         file, ticket = require_ticket(snapshot, self.ticket, TicketState.IN_PROGRESS)
+        entry = snapshot.entry_of(self.ticket)
+        if entry is not None and self.submission is not None:
+            require(entry.commit == self.submission, f"entry {entry.name} has not landed")
         edits = _leave(snapshot, file, ticket, TicketState.DONE, Kind.COMPLETE)
         landed = (*edits.message.trailers, (Trailer.LANDED, str(self.landed)))
         return evolve(edits, message=evolve(edits.message, trailers=landed))
@@ -124,29 +136,39 @@ class CompleteTicket:
 
 @frozen
 class ReopenTicket:
-    """in-progress → open, with the note that says why. Its queue entry goes; its branch stays."""
+    """in-progress → open, with the note that says why. Its queue entry goes; its branch stays.
+
+    `entry` is what the note is about, if it is about a submission.
+    """
 
     ticket: TicketId
     note: ReopenNote
+    entry: QueueEntry | None = None
 
     def apply(self, snapshot: Snapshot) -> Edits:
-        """The edits; raises `PreconditionFailed` unless the ticket is in progress."""
+        """The edits; raises `PreconditionFailed` unless the ticket is in progress, with that entry."""
         file, ticket = require_ticket(snapshot, self.ticket, TicketState.IN_PROGRESS)
+        _require_entry(snapshot, self.ticket, self.entry)
         edited = ticket.with_reopen(evolve(self.note, parked=False))
         return _leave(snapshot, file, edited, TicketState.OPEN, Kind.REOPEN)
 
 
 @frozen
 class ParkTicket:
-    """in-progress or open → stuck, with the note that says why: a person has to look at it."""
+    """in-progress or open → stuck, with the note that says why: a person has to look at it.
+
+    `entry` is what the note is about, if it is about a submission.
+    """
 
     ticket: TicketId
     note: ReopenNote
+    entry: QueueEntry | None = None
 
     def apply(self, snapshot: Snapshot) -> Edits:
-        """The edits; raises `PreconditionFailed` unless the ticket is in progress or open."""
+        """The edits; raises `PreconditionFailed` unless it is in progress or open, with that entry."""
         states = (TicketState.IN_PROGRESS, TicketState.OPEN)
         file, ticket = require_ticket(snapshot, self.ticket, *states)
+        _require_entry(snapshot, self.ticket, self.entry)
         edited = ticket.with_reopen(evolve(self.note, parked=True))
         return _leave(snapshot, file, edited, TicketState.STUCK, Kind.PARK_TICKET)
 
@@ -161,6 +183,12 @@ class UnparkTicket:
         """The edits; raises `PreconditionFailed` unless the ticket is stuck."""
         file, ticket = require_ticket(snapshot, self.ticket, TicketState.STUCK)
         return _leave(snapshot, file, ticket.with_unpark(), TicketState.OPEN, Kind.UNPARK_TICKET)
+
+
+def _require_entry(snapshot: Snapshot, ticket: TicketId, entry: QueueEntry | None) -> None:
+    """An outcome is of one submission: what a person's hand has put in its place is judged by itself."""
+    if entry is not None:
+        require(snapshot.entry_of(ticket) == entry, f"the queue has no entry {entry.name} any more")
 
 
 def _leave(snapshot: Snapshot, file: TicketFile, ticket: Ticket, to: TicketState, kind: Kind) -> Edits:

@@ -12,6 +12,7 @@ from scriptorium.plan._markdown import fields
 from scriptorium.plan._ticket_text import ACCEPTANCE, GOAL, NOTES, Field, TicketText, TicketUnreadable
 from scriptorium.plan.ids import AreaName, InvalidName, Slug, TicketId, parse_slug, parse_ticket_id
 from scriptorium.plan.layout import TicketState
+from scriptorium.plan.recovery import is_recovery
 from scriptorium.plan.snapshot import Snapshot, TicketFile
 from scriptorium.plan.ticket import Ticket, is_own_section, names_in, parse_priority
 
@@ -73,7 +74,8 @@ def validate_drafts(
     if len(drafts) > MAX_DRAFTS:
         reasons.append(f"{len(drafts)} tickets at once; {MAX_DRAFTS} is the limit")
     if not reasons:
-        drafts = _without_known(drafts, _texts_of(area, snapshot))
+        # Where there is nothing new, no ticket need be read: there may be ten thousand.
+        drafts = _without_known(drafts, _texts_of(area, snapshot)) if drafts else drafts
         reasons.extend(_unknown_names(drafts, snapshot))
     if reasons:
         raise DraftsRefused(reasons)
@@ -119,6 +121,8 @@ def _read(name: str, content: bytes) -> TicketDraft:
     if stem == name:
         raise ValueError("a new ticket is a file tickets/open/<slug>.md")
     slug = parse_slug(stem)
+    if is_recovery(slug):
+        raise ValueError("a name such as this one is only for tickets that scriptorium itself makes")
     if len(content) > MAX_DRAFT_BYTES:
         raise ValueError(f"it is {len(content)} bytes long; {MAX_DRAFT_BYTES} is the limit")
     try:

@@ -17,8 +17,11 @@ from scriptorium.plan.snapshot import Given
 
 _MAX_DIGITS: Final = 9
 
-_GIVEN_BY: Final = {Trailer.QUEUE: Kind.ENQUEUE, Trailer.TICKET: Kind.CREATE_TICKETS}
-"""The kind of commit that gives out the numbers in a trailer."""
+_GIVEN_BY: Final = {
+    Trailer.QUEUE: {Kind.ENQUEUE},
+    Trailer.TICKET: {Kind.CREATE_TICKETS, Kind.CREATE_RECOVERY},
+}
+"""The kinds of commits that give out the numbers in a trailer."""
 
 
 class History:
@@ -82,7 +85,7 @@ class _Later:
 
 
 def _given(message: Message, trailer: Trailer) -> int:
-    return _highest(message.values(trailer)) if message.kind is _GIVEN_BY[trailer] else 0
+    return _highest(message.values(trailer)) if message.kind in _GIVEN_BY[trailer] else 0
 
 
 def _highest(values: tuple[str, ...]) -> int:

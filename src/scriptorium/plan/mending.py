@@ -66,7 +66,7 @@ def _last_put(objects: GitObjects, tip: Oid, tickets: Collection[TicketId]) -> M
             break  # a shallow clone ends here
         message = parse_message(facts.message) if facts.author == facts.committer == AUTHOR else None
         here = facts.parents[0] if facts.parents else None
-        if message is None or message.kind not in {Kind.CREATE_TICKETS, *MOVES}:
+        if message is None or message.kind not in {Kind.CREATE_TICKETS, Kind.CREATE_RECOVERY, *MOVES}:
             continue
         to = message.value(Trailer.TO) if message.kind in MOVES else TicketState.OPEN
         for name in message.values(Trailer.TICKET):

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     UPDATE_SPEC_FROM_ARCHITECT = "update spec from architect"
     UPDATE_AREAS = "update areas from spec"
     CREATE_TICKETS = "create tickets from areas"
+    CREATE_RECOVERY = "create recovery ticket"
     ASSIGN = "assign ticket"
     RECORD_RUN = "record agent run"
     ENQUEUE = "enqueue merge request"

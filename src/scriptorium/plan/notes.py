@@ -15,9 +15,13 @@ from attrs import Attribute, converters, evolve, field, frozen
 
 from scriptorium.plan._records import Record, RecordUnreadable, render_record
 from scriptorium.plan._text import clean_line, clean_lines, clean_text
+from scriptorium.plan.ids import TicketId, parse_ticket_id
 
 DETAIL_LIMIT: Final = 4_000
 """Characters of an explanation: enough for a page, small enough for hundreds of notes in a ticket."""
+
+CONFLICTS_LIMIT: Final = 16_000
+"""Characters of what is in conflict; the agent finds all of it in its worktree."""
 
 OUTPUT_TAIL_LIMIT: Final = 16_000
 """Characters of a check's output, the last ones; the whole of it is in the log file."""
@@ -26,6 +30,7 @@ _DETAIL = "Detail"
 _UNSUBMITTED = "Written after the submission, and not part of it"
 _FINDINGS = "Found in the worktree"
 _FILES = "Files"
+_CONFLICTS = "Conflicts"
 _OUTPUT = "End of the output"
 
 
@@ -47,10 +52,15 @@ class ReopenReason(StrEnum):
     AGENT_FAILED = "agent-failed"
     SUBMISSION_LOST = "submission-lost"
     STOPPED_BY_HAND = "stopped-by-hand"
+    NOT_NEEDED = "not-needed"
 
 
 def _detail(text: str) -> str:
     return clean_text(text, DETAIL_LIMIT)
+
+
+def _conflicts(text: str) -> str:
+    return clean_text(text, CONFLICTS_LIMIT)
 
 
 def _output_tail(text: str) -> str:
@@ -63,6 +73,10 @@ def _line(text: str) -> str:
 
 def _lines(texts: tuple[str, ...]) -> tuple[str, ...]:
     return clean_lines(texts)
+
+
+def _tickets(text: str) -> tuple[TicketId, ...]:
+    return tuple(parse_ticket_id(name.strip()) for name in text.split(",")) if text else ()
 
 
 def _not_negative(_note: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401
@@ -171,8 +185,9 @@ class RunNote:
 class ReopenNote:
     """Why a ticket's work came back (`parked` False), or why scriptorium gave up on it (True).
 
-    `number` and `parked` are set when the note is added to a ticket. `files` are the conflicted ones;
-    `command`, `exit_code`, `log` and `output_tail` are of the check that failed.
+    `number` and `parked` are set when the note is added to a ticket. `files` are the conflicted ones,
+    `tickets` those whose landings brought the other side, and `conflicts` tells it file by file, with the
+    hunks; `command`, `exit_code`, `log` and `output_tail` are of the check that failed.
     """
 
     kind: ClassVar[Literal["reopen"]] = "reopen"
@@ -182,6 +197,8 @@ class ReopenNote:
     reason: ReopenReason = field(converter=ReopenReason)
     detail: str = field(default="", converter=_detail)
     files: tuple[str, ...] = field(default=(), converter=_lines)
+    tickets: tuple[TicketId, ...] = ()
+    conflicts: str = field(default="", converter=_conflicts)
     command: str | None = field(default=None, converter=converters.optional(_line))
     exit_code: int | None = None
     log: str | None = field(default=None, converter=converters.optional(_line))
@@ -200,11 +217,17 @@ class ReopenNote:
         """The section, from its heading to its last newline."""
         values = {
             "Reason": self.reason,
+            "Conflicts with": ", ".join(self.tickets) or None,
             "Command": self.command,
             "Exit code": self.exit_code,
             "Log": self.log,
         }
-        texts = {_DETAIL: self.detail, _FILES: "\n".join(self.files), _OUTPUT: self.output_tail}
+        texts = {
+            _DETAIL: self.detail,
+            _FILES: "\n".join(self.files),
+            _CONFLICTS: self.conflicts,
+            _OUTPUT: self.output_tail,
+        }
         return f"## {self.heading}\n\n{render_record(values, texts)}"
 
     @classmethod
@@ -217,6 +240,8 @@ class ReopenNote:
                 reason=ReopenReason(record.value("Reason")),
                 detail=record.text(_DETAIL),
                 files=record.lines(_FILES),
+                tickets=_tickets(record.values.get("Conflicts with", "")),
+                conflicts=record.text(_CONFLICTS),
                 command=record.values.get("Command"),
                 exit_code=record.optional_integer("Exit code"),
                 log=record.values.get("Log"),

@@ -17,6 +17,7 @@ from scriptorium.plan._planning import (
     UpdateAreas,
     UpdateSpec,
 )
+from scriptorium.plan._recovery import CreateRecoveryTicket
 from scriptorium.plan._work import (
     AssignTicket,
     CompleteTicket,
@@ -33,6 +34,7 @@ from scriptorium.plan.snapshot import Snapshot
 __all__ = [
     "AssignTicket",
     "CompleteTicket",
+    "CreateRecoveryTicket",
     "CreateTickets",
     "Enqueue",
     "ParkArea",

@@ -35,7 +35,7 @@ _SUBMIT_PR = Tool(
         "worktree holds then is taken (committed or not, ignored files excepted), merged with the base "
         "branch, checked, and landed if the checks pass. The call answers at once, before any check runs. "
         "If it is refused, the answer says why; put that right and call it again. Once it is accepted, stop "
-        "working."
+        "working. The answer may say what it will conflict with."
     ),
     input_schema={
         "type": "object",

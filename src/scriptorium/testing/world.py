@@ -11,6 +11,7 @@ import trio
 from scriptorium.actors.crew import Crew
 from scriptorium.actors.health import Conditions
 from scriptorium.actors.news import News
+from scriptorium.actors.remote_link import RemoteBranch
 from scriptorium.actors.tree import Report, run_actors
 from scriptorium.actors.watcher import TICK_SECONDS
 from scriptorium.actors.world import AgentRunner, Checks, World
@@ -39,6 +40,7 @@ def make_world(
     now: Callable[[], datetime] = virtual_now,
     run_ids: Callable[[], str] = seeded_run_id,
     watch_seconds: float = TICK_SECONDS,
+    remote: RemoteBranch | None = None,
 ) -> World:
     """Everything that `run_world` needs, on a repository with a plan branch.
 
@@ -49,6 +51,9 @@ def make_world(
 
     ``watch_seconds``: how often to look whether somebody else has moved a branch. On virtual time each look
     costs as much as on real time, and a day has 86,400 seconds: 60 is enough where nobody else writes.
+
+    ``remote``: where the base branch is pushed after each landing: what `code.remote.open_remote` gives, or
+    anything that behaves so.
     """
     config = config or Config()
     ensure_state_dir(project)
@@ -69,6 +74,7 @@ def make_world(
         conditions=conditions,
         events=events or EventStream(),
         background=inline if offload is inline else in_thread_unattended,
+        remote=remote,
         now=now,
         new_run_id=run_ids,
         watch_seconds=watch_seconds,

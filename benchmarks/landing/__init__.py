@@ -1,0 +1,1 @@
+"""Benchmarks of landing: what is measured, against whom, and the table."""
