@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from scriptorium.plan.keeping import OWN_PREFIX, Keep, sweep, sweep_own
 from scriptorium.plan.objects import GitObjects
 from scriptorium.plan.pack import ObjectKind
-from scriptorium.plan.refs import PLAN_REF, compare_and_swap
+from scriptorium.plan.refs import PLAN_REF, RefLocked, compare_and_swap
 from scriptorium.plan.staging import StagedObjects
 from scriptorium.plan.transitions import UpdateSpec
 
@@ -87,32 +86,48 @@ def own_files(git_dir: Path) -> set[Path]:
     return set((git_dir / "objects").glob(f"{OWN_PREFIX}*"))
 
 
-def test_two_writers_of_a_pack_have_a_keep_each(git_dir: Path) -> None:
-    first, second = Keep.of(git_dir, "scriptorium-x"), Keep.of(git_dir, "scriptorium-x")
-    assert first.name == "scriptorium-x"
-    assert re.fullmatch(r"scriptorium-[0-9a-f]{40}", second.name)
-    both = {f"{first.name}.keep", f"{second.name}.keep"}
+def test_a_keep_stays_until_it_is_let_go(git_dir: Path) -> None:
+    first, second = Keep.of(git_dir, "scriptorium-x"), Keep.of(git_dir, "scriptorium-y")
+    both = {"scriptorium-x.keep", "scriptorium-y.keep"}
     assert names(git_dir) == both
     for name in both:
         sweep(git_dir / "objects" / "pack" / name)
     assert names(git_dir) == both
     first.let_go()
-    assert names(git_dir) == {f"{second.name}.keep"}
+    assert names(git_dir) == {"scriptorium-y.keep"}
     second.let_go()
     assert names(git_dir) == set()
+
+
+def test_what_a_second_try_writes_is_another_pack(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git may have listed the first one's as its to delete, and would believe the keep of the second."""
+    written: list[set[str]] = []
+
+    def locked_at_first(*given: object, **named: object) -> None:
+        written.append({keep.stem for keep in keeps(plan)})
+        if len(written) == 1:
+            raise RefLocked(PLAN_REF, plan.git_dir / f"{PLAN_REF}.lock")
+        compare_and_swap(*given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("scriptorium.plan.repository.compare_and_swap", locked_at_first)
+    plan.repository.commit(UpdateSpec("Build it.\n"))
+    first, second = written
+    assert len(first) == len(second) == 1
+    assert first.isdisjoint(second)
 
 
 def test_a_process_has_one_file_for_all_its_keeps(git_dir: Path) -> None:
     keeps = [Keep.of(git_dir, f"scriptorium-{number}") for number in range(3)]
     (own,) = own_files(git_dir)
-    paths = [git_dir / "objects" / "pack" / f"{keep.name}.keep" for keep in keeps]
+    paths = [git_dir / "objects" / "pack" / name for name in names(git_dir)]
     assert {path.stat().st_ino for path in paths} == {own.stat().st_ino}
     sweep_own(git_dir)
     assert own.exists()
     for keep in keeps:
         keep.let_go()
-    assert Keep.of(git_dir, "scriptorium-x").name == "scriptorium-x"
+    again = Keep.of(git_dir, "scriptorium-x")
     assert own.stat().st_nlink == 2
+    again.let_go()
 
 
 @pytest.mark.parametrize("fault", ["gone", "gone while it is held", "written to"])
@@ -125,16 +140,17 @@ def test_a_file_that_somebody_meddled_with_is_made_anew(git_dir: Path, fault: st
         own.write_bytes(b"mine")
     else:
         own.unlink()
-    keep = Keep.of(git_dir, "scriptorium-y")
-    assert (git_dir / "objects" / "pack" / f"{keep.name}.keep").read_bytes().startswith(b"scriptorium has")
+    Keep.of(git_dir, "scriptorium-y")
+    assert (git_dir / "objects" / "pack" / "scriptorium-y.keep").read_bytes().startswith(b"scriptorium has")
 
 
 def test_what_is_not_a_keep_of_ours_stays(git_dir: Path) -> None:
     link = git_dir / "objects" / "pack" / "scriptorium-x.keep"
     link.symlink_to("nowhere")
-    keep = Keep.of(git_dir, "scriptorium-x")
-    assert names(git_dir) == {link.name, f"{keep.name}.keep"}
-    keep.let_go()
+    with pytest.raises(OSError, match="symbolic links"):
+        sweep(link)
+    with pytest.raises(FileExistsError):
+        Keep.of(git_dir, "scriptorium-x")
     assert link.is_symlink()
 
 
@@ -143,9 +159,9 @@ def test_without_hard_links_each_keep_is_a_file(git_dir: Path, monkeypatch: pyte
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(os, "link", link)
-    first, second = Keep.of(git_dir, "scriptorium-x"), Keep.of(git_dir, "scriptorium-x")
-    for name in (first.name, second.name):
-        path = git_dir / "objects" / "pack" / f"{name}.keep"
+    first, second = Keep.of(git_dir, "scriptorium-x"), Keep.of(git_dir, "scriptorium-y")
+    for name in names(git_dir):
+        path = git_dir / "objects" / "pack" / name
         assert path.stat().st_nlink == 1
         sweep(path)
         assert path.exists()

@@ -20,6 +20,7 @@ from scriptorium.plan.spec import PLACEHOLDER
 from scriptorium.plan.transitions import (
     AssignTicket,
     CompleteTicket,
+    CreateRecoveryTicket,
     CreateTickets,
     Enqueue,
     ParkArea,
@@ -40,9 +41,13 @@ OPEN, IN_PROGRESS, DONE, STUCK = TicketState
 AnyTransition = (
     UpdateSpec | UpdateAreas | ParkSpec | UnparkSpec | CreateTickets | ParkArea | UnparkArea
     | AssignTicket | RecordRun | Enqueue | StartLanding | CompleteTicket | ReopenTicket | ParkTicket
-    | UnparkTicket | RepairPlan
+    | UnparkTicket | CreateRecoveryTicket | RepairPlan
 )  # fmt: skip
 """Everything that changes the plan. A transition that is missing here fails a test."""
+
+
+MENDS = "recover-base-"
+"""How the slugs of the tickets begin that mend the base branch."""
 
 
 class Said(Enum):
@@ -78,6 +83,11 @@ class ModelTicket:
     runs: tuple[int, ...] = ()
     reopens: int = 0
     has_worktree: bool = False
+
+    @property
+    def mends_base(self) -> bool:
+        """Whether scriptorium made it to have a red base branch mended."""
+        return self.slug.startswith(MENDS)
 
     @property
     def state(self) -> TicketState | None:
@@ -184,7 +194,7 @@ class Model:
         if named is not None:
             # One that a person made got no number from us; that we had to do with it takes its number.
             self.highest_ticket = max(self.highest_ticket, int(named))
-        if isinstance(transition, CreateTickets):
+        if isinstance(transition, (CreateTickets, CreateRecoveryTicket)):
             new = after.tickets.keys() - self.tree.tickets.keys()
             self.highest_ticket = max((self.highest_ticket, *map(int, new)))
             self.put.update(dict.fromkeys(new, OPEN))
@@ -222,6 +232,8 @@ def _after(model: Model, transition: AnyTransition) -> Tree | None:  # noqa: C90
             )
         case CreateTickets(area=area, area_oid=oid):
             return _with_tickets(model, transition) if _may_ticket(tree, area, oid) else None
+        case CreateRecoveryTicket():
+            return _with_recovery(model, transition)
         case ParkArea(area=area, area_oid=oid):
             if not _may_ticket(tree, area, oid):
                 return None
@@ -284,12 +296,23 @@ def _with_tickets(model: Model, transition: CreateTickets) -> Tree | None:
     return evolve(tree, tickets={**tree.tickets, **new}, ticketed=made)
 
 
+def _with_recovery(model: Model, transition: CreateRecoveryTicket) -> Tree | None:
+    """One such ticket at a time, and one for each commit that is red."""
+    tree, slug = model.tree, Slug(f"{MENDS}{transition.red.commit[:12]}")
+    for found in tree.tickets.values():
+        if found.mends_base and (found.places & {OPEN, IN_PROGRESS} or found.slug == slug):
+            return None
+    number = ticket_id(max(model.next_ticket, transition.id_floor + 1))
+    return tree.with_ticket(number, ModelTicket(slug, AreaName("recovery"), (), frozenset({OPEN})))
+
+
 def _may_assign(tree: Tree, ticket: TicketId) -> bool:
     found = tree.tickets.get(ticket)
     if found is None or found.state is not OPEN:
         return False
     busy = {other.area for other in tree.tickets.values() if other.state is IN_PROGRESS}
-    return found.area not in busy and all(tree.state_of(name) is DONE for name in found.depends)
+    has_room = found.mends_base or found.area not in busy
+    return has_room and all(tree.state_of(name) is DONE for name in found.depends)
 
 
 def _with_run(tree: Tree, ticket: TicketId, attempt: int) -> Tree | None:
@@ -317,7 +340,8 @@ def _landing(tree: Tree, ticket: TicketId) -> Tree | None:
     entry, active = tree.entry_of(ticket), tree.active
     if tree.state_of(ticket) is not IN_PROGRESS or entry is None:
         return None
-    if active is not None and active != entry and tree.state_of(active.ticket) is IN_PROGRESS:
+    is_held = active is not None and active != entry and tree.state_of(active.ticket) is IN_PROGRESS
+    if is_held and not tree.tickets[ticket].mends_base:
         return None
     return evolve(tree, named=(entry.number, ticket))
 

@@ -21,9 +21,11 @@ from scriptorium.plan.layout import (
     ticketed_path,
 )
 from scriptorium.plan.notes import ReopenNote, ReopenReason
+from scriptorium.plan.recovery import RedBase
 from scriptorium.plan.transitions import (
     AssignTicket,
     CompleteTicket,
+    CreateRecoveryTicket,
     CreateTickets,
     Enqueue,
     ParkArea,
@@ -61,6 +63,9 @@ def transitions(model: Model, fresh: int) -> Iterator[AnyTransition]:
         yield from _of_area(model.tree, area, fresh)
     for ticket in (*tickets_of(model.tree), ticket_id(model.next_ticket)):
         yield from _of_ticket(ticket)
+    for commit in (OID_A, OID_B):
+        red = RedBase(branch="main", commit=commit, since="2030-01-01T00:00:00Z", command="make test")
+        yield CreateRecoveryTicket(red, 0)
 
 
 def _of_spec(tree: Tree, fresh: int) -> Iterator[AnyTransition]:

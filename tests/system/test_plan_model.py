@@ -312,7 +312,7 @@ def test_the_plan_is_what_the_model_says() -> None:
         PlanMachine,
         settings=settings(
             # Some examples end early.
-            max_examples=steps // STEPS_OF_AN_EXAMPLE * 5 // 4,
+            max_examples=steps // STEPS_OF_AN_EXAMPLE * 3 // 2,
             stateful_step_count=STEPS_OF_AN_EXAMPLE,
             derandomize=not SOAKING,
             database=None,

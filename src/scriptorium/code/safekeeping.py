@@ -68,7 +68,7 @@ def _kept(repo: pygit2.Repository, objects: list[NewObject]) -> Iterator[None]:
     folder.mkdir(exist_ok=True)
     keep = Keep.of(git_dir, pack.name)
     try:
-        write(pack, folder, durable=fsync_enabled(), name=keep.name)
+        write(pack, folder, durable=fsync_enabled())
         yield
     finally:
         keep.let_go()

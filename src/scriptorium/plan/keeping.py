@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import itertools
 import os
 import threading
@@ -22,8 +21,6 @@ from pathlib import Path
 from typing import Final
 
 from attrs import frozen
-
-from scriptorium.plan.pack import PREFIX
 
 OWN_PREFIX: Final = "scriptorium-keep-"
 """Of the name that a process's file has in the folder of objects, besides those that its packs give it."""
@@ -80,28 +77,16 @@ def _drop(handle: int, path: str, pid: int) -> None:
 
 @frozen
 class Keep:
-    """The pack `name` must stay, until `let_go`. A keep has one holder."""
+    """A pack must stay, until `let_go`."""
 
-    name: str
     _path: str
     _file: _File
 
     @classmethod
     def of(cls, git_dir: Path, name: str) -> Keep:
-        """Take it, before the pack is among those of `git_dir`; raises `OSError`.
-
-        Where another writer has the keep of a pack just like it, the one that is returned is for a name of
-        its own: of one that both had, nobody could tell when it may go.
-        """
-        while True:
-            path = f"{git_dir}/objects/pack/{name}.keep"
-            try:
-                return cls(name, path, _take(git_dir, path))
-            except FileExistsError:
-                with contextlib.suppress(OSError):
-                    sweep(Path(path))
-            other = f"{name} {os.getpid()} {next(_SERIAL)}".encode()
-            name = f"{PREFIX}{hashlib.sha1(other, usedforsecurity=False).hexdigest()}"
+        """Take it for the pack `name`, before that is among those of `git_dir`; raises `OSError`."""
+        path = f"{git_dir}/objects/pack/{name}.keep"
+        return cls(path, _take(git_dir, path))
 
     def let_go(self) -> None:
         """A ref has it, or nobody is to. One that cannot go is `sweep`'s when this process has ended."""

@@ -70,7 +70,12 @@ class NewObject:
 
 @frozen
 class Pack:
-    """The bytes of a pack and of its index; `name` is that of both files, without suffix."""
+    """The bytes of a pack and of its index; `name` is that of both files, without suffix.
+
+    No pack has had that name. Else what a first try wrote, and a lock kept from its ref, would be listed by
+    `git gc` as its to delete; and when a second try writes the same once more and keeps it, git takes what is
+    in a kept pack for safe, does not pack it, and then deletes what it had listed.
+    """
 
     name: str
     pack: bytes
@@ -96,7 +101,7 @@ def encode(objects: Collection[NewObject]) -> Pack:
         raise ValueError(f"{len(objects)} objects of {len(out)} bytes do not fit into one pack")
     checksum = _sha1(out)
     entries.sort()
-    return Pack(f"{PREFIX}{checksum.hex()}", bytes(out) + checksum, _index(entries, checksum))
+    return Pack(f"{PREFIX}{os.urandom(20).hex()}", bytes(out) + checksum, _index(entries, checksum))
 
 
 def _deflated(found: NewObject) -> bytes:
@@ -163,19 +168,16 @@ def _sha1(data: bytes | bytearray) -> bytes:
     return hashlib.sha1(data, usedforsecurity=False).digest()
 
 
-def write(pack: Pack, folder: Path, *, durable: bool, name: str | None = None) -> None:
+def write(pack: Pack, folder: Path, *, durable: bool) -> None:
     """Put `pack` into the folder `objects/pack` of a repository; with `durable`, through to the disk.
-
-    `name`, without suffix, is for one that is not to have its usual one.
 
     The index comes last and by a rename, as git reads no pack without one: a crash leaves nothing, or the
     whole, or a `tmp_` file or a pack without an index that git passes over. Raises `OSError`; no `tmp_`
     file is left then.
     """
     # One after the other: git reads whatever ends in .idx and has a .pack of the same name beside it.
-    name = name or pack.name
-    _put(folder, f"{name}.pack", pack.pack, durable=durable)
-    _put(folder, f"{name}.idx", pack.index, durable=durable)
+    _put(folder, f"{pack.name}.pack", pack.pack, durable=durable)
+    _put(folder, f"{pack.name}.idx", pack.index, durable=durable)
     if durable:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -60,23 +60,22 @@ class StagedObjects:
         pack = encode(self._staged.values())
         durable = fsync_enabled()
         try:
-            name = self._put(pack, durable=durable)
+            self._put(pack, durable=durable)
         except FileNotFoundError:  # `git gc` may have removed the empty folder
             self._packs.mkdir(parents=True, exist_ok=True)
-            name = self._put(pack, durable=durable)
-        self._written = (f"{self._packs}/{name}.idx", frozenset(self._staged))
+            self._put(pack, durable=durable)
+        self._written = (f"{self._packs}/{pack.name}.idx", frozenset(self._staged))
         self._stored.remember(self._trees)
         self.discard()
 
-    def _put(self, pack: Pack, *, durable: bool) -> str:
+    def _put(self, pack: Pack, *, durable: bool) -> None:
         self.let_go()
-        self._keep = keep = Keep.of(self._git_dir, pack.name)
+        self._keep = Keep.of(self._git_dir, pack.name)
         try:
-            write(pack, self._packs, durable=durable, name=keep.name)
+            write(pack, self._packs, durable=durable)
         except BaseException:
             self.let_go()
             raise
-        return keep.name
 
     def let_go(self) -> None:
         """Leave to git what was written: a ref has it, or none is to. Doing it twice is fine."""
