@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,17 @@ def test_everyone_gets_the_contract_s_and_a_planted_secret_reaches_nothing(
         assert [secret for secret in secrets if secret in content] == [], name
     logs = [content for name, content in kept_there.items() if "/logs/" in name]
     assert sum(b"[masked]" in content for content in logs) >= 2 * 3 + len(checks)
+
+
+def test_a_planning_session_s_own_environment_is_hidden_too(
+    make: MakePlace, tmp_path: Path, service_environment: dict[str, str]
+) -> None:
+    place = make_telling(make, tmp_path)
+    argv = [COMMAND, "plan", "Say nothing."]
+    subprocess.run(argv, cwd=place.root, env=service_environment, capture_output=True, check=False)
+    above = (tmp_path / "architect.env.above").read_bytes()
+    assert b"HOME=/home/me\0" in above
+    assert [secret for secret in (PLANTED, PROVIDER) if secret.encode() in above] == []
 
 
 def everything_kept(place: Place, said: str) -> dict[str, bytes]:

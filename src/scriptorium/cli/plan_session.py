@@ -11,6 +11,7 @@ import trio
 from scriptorium.actors.instance import AlreadyRunning
 from scriptorium.actors.planning_session import Answer, Exchange, PlanningFailed, ask_planner, open_desk
 from scriptorium.cli.failure import EXIT_FAILED, EXIT_INTERRUPTED, Failure, printable
+from scriptorium.cli.hiding import hide_environment
 from scriptorium.cli.place import find_project, no_plan, read_config
 from scriptorium.code.repository import Project
 from scriptorium.config import Config
@@ -31,6 +32,7 @@ def plan_session(at: str, prompt: str | None) -> int:
     config = read_config(project)
     if PlanRepository(project.git_dir).tip() is None:
         raise no_plan(project)
+    hide_environment()
     if prompt is None:
         return _converse(project, config)
     answer = _answer(project, config, prompt, ())

@@ -15,10 +15,10 @@ from scriptorium.actors.instance import AlreadyRunning
 from scriptorium.actors.orchestrator import StopSwitch, run_orchestrator
 from scriptorium.actors.tree import Report
 from scriptorium.cli.failure import EXIT_FAILED, Failure, printable
+from scriptorium.cli.hiding import hide_environment
 from scriptorium.cli.place import find_project, no_plan, read_config
 from scriptorium.cli.signals import gate
 from scriptorium.code.repository import RepositoryProblem
-from scriptorium.harness.own_environment import hide_own_environment
 from scriptorium.plan.objects import ObjectMissing
 from scriptorium.plan.refs import RefError
 from scriptorium.plan.repository import PlanMissing
@@ -54,7 +54,7 @@ _LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 def run(at: str, *, port: int | None, until_idle: bool) -> int:
     """Run until stopped (exit 0) or idle (0 when everything is done, else 1 with a line per thing left)."""
     project = find_project(at)
-    _hide_environment()
+    hide_environment()
     level = _LEVELS.get(read_config(project).log_level, 1)
     try:
         report = _in_trio(project.root, port, until_idle, level)
@@ -71,13 +71,6 @@ def run(at: str, *, port: int | None, until_idle: bool) -> int:
     if not report.stopped and not report.leftovers and level <= _LEVELS["info"]:
         _say("everything is done")
     return EXIT_FAILED if report.leftovers else 0
-
-
-def _hide_environment() -> None:
-    """Before the first thread and the first child. When it cannot be done, that is said and no more."""
-    why_not = hide_own_environment()
-    if why_not is not None:
-        _say(f"agents can read this service's environment in /proc: {why_not}")
 
 
 def _in_trio(root: Path, port: int | None, until_idle: bool, level: int) -> Report:
