@@ -44,8 +44,10 @@ class Waiting:
     ahead: frozenset[TicketId] = field(default=frozenset())
 
 
-async def foresee(world: World, ticket: TicketId, submission: Oid) -> str:
+async def foresee(world: World, ticket: TicketId, submission: Oid, *, merges_with: Oid | None = None) -> str:
     """A paragraph on what `submission` will conflict with; empty when nothing is known to.
+
+    That it merges with the commit `merges_with` is known: with nothing else to try, nothing is.
 
     Takes at most `SECONDS`. Nothing that goes wrong comes out: it is published. Cancelled, a merge that is
     under way goes on to its end alone; it changes nothing.
@@ -60,7 +62,7 @@ async def foresee(world: World, ticket: TicketId, submission: Oid) -> str:
         with trio.move_on_after(SECONDS):
             view = await world.look()
             tip, waiting = view.tip, waiting_beside(view.snapshot, ticket)
-            if tip is not None:
+            if tip is not None and (waiting.others or tip != merges_with):
                 coming = clashes(world.project, submission, tip, waiting.others, given_up=over.is_set)
                 # One by one, so that what is known when the time is up is there.
                 await world.background(partial(found.extend, coming))

@@ -18,6 +18,7 @@ from scriptorium.code.capture import (
     follow_branch,
     snapshot_work,
 )
+from scriptorium.code.left_merge import contains
 from scriptorium.code.pins import pin_submitted, pin_work
 from scriptorium.code.repository import OpenProject, opened
 from scriptorium.code.wholeness import again_if_vanished
@@ -38,7 +39,7 @@ async def submit(world: World, ticket: TicketId, attempt: Attempt, summary: str)
     """
     try:
         tip = (await world.look()).tip
-        captured = await world.offload(partial(_capture, world, ticket, attempt, tip))
+        captured, merges = await world.offload(partial(_capture, world, ticket, attempt, tip))
         if captured is attempt.accepted and attempt.answer is not None:
             return attempt.answer
         if captured is not attempt.accepted:
@@ -47,7 +48,8 @@ async def submit(world: World, ticket: TicketId, attempt: Attempt, summary: str)
         return SubmitAnswer(accepted=False, message=f"Not submitted: {refused}")
     except PlanBusy as busy:
         return SubmitAnswer(accepted=False, message=f"Not submitted: {busy}. Call submit_pr again.")
-    attempt.answer = _accepted(ticket, captured, await foresee(world, ticket, captured.commit))
+    foreseen = await foresee(world, ticket, captured.commit, merges_with=tip if merges else None)
+    attempt.answer = _accepted(ticket, captured, foreseen)
     return attempt.answer
 
 
@@ -65,15 +67,18 @@ def pin_rest(world: World, ticket: TicketId, attempt: Attempt, tip: Oid | None) 
     return rest.files if rest is not None and attempt.accepted is not None else ()
 
 
-def _capture(world: World, ticket: TicketId, attempt: Attempt, tip: Oid | None) -> Captured:
-    """What the worktree holds, pinned and on the ticket's branch; or the submission that it is again."""
+def _capture(world: World, ticket: TicketId, attempt: Attempt, tip: Oid | None) -> tuple[Captured, bool]:
+    """What the worktree holds, pinned and on the ticket's branch; or the submission that it is again.
+
+    And whether it contains the base branch's tip, which it then cannot conflict with.
+    """
     if tip is None:
         raise SubmissionRefused(f"the base branch {world.branch} has no commit any more")
     with opened(world.project) as project:
         captured = again_if_vanished(partial(_take, project, ticket, attempt, tip))
         if captured is not attempt.accepted:
             advance_branch(project, ticket, captured.commit)
-    return captured
+        return captured, contains(project.repo, captured.commit, tip)
 
 
 def _take(project: OpenProject, ticket: TicketId, attempt: Attempt, tip: Oid) -> Captured:
