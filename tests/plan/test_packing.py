@@ -211,6 +211,28 @@ def test_what_killed_processes_left_is_swept_up_when_it_is_old(git_dir: Path) ->
     assert here.issuperset((*young, *theirs))
 
 
+def test_loose_objects_that_killed_processes_left_are_swept_up_wherever_they_are(
+    git_dir: Path, tmp_path: Path
+) -> None:
+    """The agents' git writes in the folder that the object will be in, libgit2 and we above it."""
+    objects = fill(git_dir, PACKS + 1)
+    place, elsewhere = git_dir / "objects", tmp_path / "elsewhere"
+    (place / "5f").mkdir(exist_ok=True)
+    elsewhere.mkdir()
+    (place / "6f").symlink_to(elsewhere)
+    (place / "7f").write_bytes(b"no folder")
+    left = [place / "tmp_obj_large", place / "tmp_object_git2_abc", place / "5f" / "tmp_obj_d9le5a"]
+    kept = [place / "5f" / "tmp_obj_young", place / "5f" / "75ca", elsewhere / "tmp_obj_linked"]
+    for path in (*left, *kept):
+        path.touch()
+        if path.name != "tmp_obj_young":
+            os.utime(path, (0, 0))
+    assert roll_up(git_dir) == PACKS + 1
+    assert [path for path in left if path.exists()] == []
+    assert all(path.exists() for path in kept)
+    assert all(oid in pygit2.Repository(str(git_dir)) for oid in objects)
+
+
 @pytest.mark.parametrize("step", range(6))
 def test_a_crash_at_any_step_loses_nothing_and_the_next_cleans_up(
     git_dir: Path, step: int, monkeypatch: pytest.MonkeyPatch

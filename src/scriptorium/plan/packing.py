@@ -39,6 +39,9 @@ _OIDS_OFFSET: Final = _FANOUT_OFFSET + 256 * 4
 _OID_BYTES: Final = 20
 _WORK_PREFIX: Final = "tmp_scriptorium_"
 _ON_ITS_WAY: Final = re.compile(rf"tmp_[0-9]+_{PREFIX}[0-9a-f]{{40}}\.(?:pack|idx)")
+_FAN_OUT: Final = re.compile(r"[0-9a-f]{2}")
+_HALF_WRITTEN: Final = ("tmp_object_git2_", "tmp_obj_")
+"""Begins the name of a loose object that libgit2, or that git or our own writer of large files, has begun."""
 
 LEFT_SECONDS: Final = 24 * 3600.0
 """A file on its way that is older was left by a process that was killed."""
@@ -138,12 +141,25 @@ def _is_ours(name: str) -> bool:
     return name.startswith(PREFIX) and name.endswith(".idx")
 
 
-def _sweep_loose(folder: Path) -> None:
-    """Remove what libgit2 had begun to write when its process was killed; git's own it knows itself."""
-    for path in folder.glob("tmp_object_git2_*"):
+def _is_half_written(name: str) -> bool:
+    return name.startswith(_HALF_WRITTEN)
+
+
+def _sweep_loose(objects: Path) -> None:
+    """Remove the objects that processes had begun to write when they were killed: ours, and the agents' git.
+
+    `git prune` removes the same, but nobody may ever run it. No link is followed: agents write here too.
+    """
+    for place in (objects, *(objects / name for name in _names(objects) if _FAN_OUT.fullmatch(name))):
         with contextlib.suppress(OSError):
-            if time.time() - path.lstat().st_mtime > LEFT_SECONDS:
-                path.unlink()
+            folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                for name in filter(_is_half_written, os.listdir(folder)):  # noqa: PTH208 - a descriptor has no Path
+                    # One that is written on still is younger.
+                    if time.time() - os.lstat(name, dir_fd=folder).st_mtime > LEFT_SECONDS:
+                        os.unlink(name, dir_fd=folder)
+            finally:
+                os.close(folder)
 
 
 def _sweep(folder: Path) -> None:
