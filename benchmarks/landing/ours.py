@@ -13,6 +13,7 @@ from benchmarks.landing.site import BASE
 from scriptorium.actors.events import Landed, PushedToRemote
 from scriptorium.actors.merge_queue import MergeQueue
 from scriptorium.actors.news import MAILBOX_CAPACITY
+from scriptorium.actors.plan_packing import keep_packed
 from scriptorium.actors.pushing import Pusher
 from scriptorium.actors.world import Checks, World
 from scriptorium.code.evidence import Result, Verdict, VerdictStore
@@ -85,17 +86,20 @@ async def _land_all(
         factory=partial(MergeQueue, world, verdicts),
         mailbox_capacity=MAILBOX_CAPACITY,
     )
-    async with Supervisor("queue", events=stream) as supervisor:
-        await supervisor.start_child(spec)
-        if remote is not None:
-            push = partial(Pusher, world, remote)
-            await supervisor.start_child(
-                ChildSpec(id=Pusher.name, factory=push, mailbox_capacity=MAILBOX_CAPACITY)
-            )
-        await stream.all_landed.wait()
-        while remote is not None and stream.pushed != world.read_tip():
-            await stream.was_pushed.wait()
-            stream.times[-1] = time.perf_counter()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keep_packed, world)
+        async with Supervisor("queue", events=stream) as supervisor:
+            await supervisor.start_child(spec)
+            if remote is not None:
+                push = partial(Pusher, world, remote)
+                await supervisor.start_child(
+                    ChildSpec(id=Pusher.name, factory=push, mailbox_capacity=MAILBOX_CAPACITY)
+                )
+            await stream.all_landed.wait()
+            while remote is not None and stream.pushed != world.read_tip():
+                await stream.was_pushed.wait()
+                stream.times[-1] = time.perf_counter()
+        nursery.cancel_scope.cancel()
     _require_landed(world, wanted)
     return stream.times
 

@@ -124,12 +124,13 @@ def plan_tickets(folder: Path, tickets: int) -> Project:
 
 
 def submit(project: Project, numbers: Iterable[int]) -> tuple[TicketId, ...]:
-    """Hand these tickets in."""
+    """Hand these tickets in, and have the plan packed as a service that runs keeps it."""
     repository, plan = open_repository(project), PlanRepository(project.git_dir)
     for number in numbers:
         commit = Oid(str(repository.branches[branch_of(number)].target))
         pin_submitted(repository, ticket_id(number), commit)
         plan.commit(Enqueue(ticket_id(number), branch_of(number), commit, "Change the part.\n\nAll of it."))
+    plan.roll_up()
     return tuple(ticket_id(number) for number in numbers)
 
 

@@ -13,6 +13,7 @@ import pygit2
 import pytest
 from pygit2.enums import FileMode, ObjectType
 
+from scriptorium.code import exact
 from scriptorium.code.exact import WorktreeBroken, reset_to_commit
 from scriptorium.code.trees import UnsafeTree
 from scriptorium.plan.ids import Oid
@@ -87,6 +88,30 @@ def test_an_untouched_worktree_moves_to_the_commit(fixture: Fixture, worktree: P
         reset_to_commit(fixture.project, worktree, commit)
         assert_exact(fixture, worktree, commit, run_git)
     assert fixture.tip("scriptorium/ticket-0001") == fixture.tip()
+
+
+@pytest.fixture(params=["ours", "libgit2"])
+def writer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who writes the plain files: we do when they are few, else libgit2."""
+    if request.param == "libgit2":
+        monkeypatch.setattr(exact, "WRITTEN_BY_US", 0)
+
+
+@pytest.mark.usefixtures("writer")
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_permissions_of_new_files_and_folders_are_those_of_a_checkout(
+    fixture: Fixture, worktree: Path, umask: int, run_git: Git
+) -> None:
+    commit = next_commit(fixture)
+    before = os.umask(umask)
+    try:
+        reset_to_commit(fixture.project, worktree, commit)
+    finally:
+        os.umask(before)
+    assert_exact(fixture, worktree, commit, run_git)
+    kinds = {"src/new": 0o755, "src/new/deep": 0o755, "src/new/deep/file": 0o644, "build.sh": 0o755}
+    found = {path: stat.S_IMODE((worktree / path).lstat().st_mode) for path in kinds}
+    assert found == {path: mode & ~umask for path, mode in kinds.items()}
 
 
 def spoil_untracked(worktree: Path, run_git: Git) -> None:
@@ -194,6 +219,7 @@ def spoil_attributes(worktree: Path, run_git: Git) -> None:
         spoil_attributes,
     ],
 )
+@pytest.mark.usefixtures("writer")
 def test_whatever_an_agent_left_is_gone(
     fixture: Fixture, worktree: Path, run_git: Git, spoil: Callable[[Path, Git], None]
 ) -> None:

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pygit2.enums import FileMode, ObjectType
 
+from scriptorium.plan import objects as objects_module
 from scriptorium.plan.edits import Edits, write_tree
 from scriptorium.plan.ids import Oid
 from scriptorium.plan.message import Kind, Message
-from scriptorium.plan.objects import GitObjects, ObjectMissing, TooLarge
+from scriptorium.plan.objects import LOOKS, GitObjects, ObjectMissing, TooLarge
 from scriptorium.plan.pack import NewObject, ObjectKind, encode, write
 from scriptorium.plan.staging import StagedObjects
 
@@ -171,3 +172,21 @@ def test_the_folder_of_packs_is_made_when_git_removed_it(git_dir: Path) -> None:
     blob = objects.stage(ObjectKind.BLOB, b"text")
     objects.write()
     assert git(git_dir, "cat-file", "blob", blob) == "text"
+
+
+@pytest.mark.parametrize("times", [1, LOOKS - 1, LOOKS])
+def test_an_object_that_is_missed_is_looked_for_in_the_repository_opened_afresh(
+    git_dir: Path, tmp_path: Path, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when packs are rolled up again and again between libgit2's list of them and its look."""
+    repo = pygit2.Repository(str(git_dir))
+    blob = Oid(str(repo.create_blob(b"text")))
+    without = pygit2.init_repository(str(tmp_path / "without"), bare=True)
+    opened = iter([without] * times + [repo])
+    monkeypatch.setattr(objects_module, "open_repository", lambda _git_dir: next(opened))
+    objects = GitObjects(git_dir)
+    if times < LOOKS:
+        assert objects.blob(blob, 10) == b"text"
+    else:
+        with pytest.raises(ObjectMissing):
+            objects.blob(blob, 10)

@@ -117,7 +117,7 @@ def _open(plan: Plan, words: int = 1) -> TicketId:
     plan.areas(CORE)
     area = f"The core, after {plan.snapshot.ticket_high}.\n"
     plan.repository.commit(UpdateAreas(_spec(plan), {CORE: area}))
-    plan.tickets(CORE, first=draft_text("Do it " + "well " * words))
+    plan.tickets(CORE, first=draft_text(f"Do it {plan.snapshot.ticket_high} " + "well " * words))
     (file,) = plan.snapshot.in_state(TicketState.OPEN)
     return file.id
 

@@ -19,6 +19,7 @@ from scriptorium.actors.merge_queue import MergeQueue
 from scriptorium.actors.messages import LookAgain
 from scriptorium.actors.news import MAILBOX_CAPACITY
 from scriptorium.actors.pin_keeping import let_pins_go
+from scriptorium.actors.plan_packing import keep_packed
 from scriptorium.actors.pushing import Pusher
 from scriptorium.actors.reconciler import Reconciler
 from scriptorium.actors.set_aside import tell_what_is_set_aside
@@ -61,7 +62,7 @@ async def run_actors(world: World, verdicts: VerdictStore, *, until_idle: bool, 
     async with trio.open_nursery() as nursery:
         look = partial(_look_again, world, Onlooker())  # one for all looks: what was said is not said again
         nursery.start_soon(watch, look, partial(_watched, world), world.watch_seconds)
-        nursery.start_soon(_keep_packed, world)
+        nursery.start_soon(keep_packed, world)
         nursery.start_soon(tell_what_is_set_aside, world)
         nursery.start_soon(let_pins_go, world)
         async with (
@@ -125,18 +126,6 @@ async def _look_again(world: World, onlooker: Onlooker) -> bool:
         world.recheck()
     world.news.publish()
     return True
-
-
-async def _keep_packed(world: World) -> None:
-    """Roll up the plan's packs when commits have left many; a failure costs nothing but another try later."""
-    while True:
-        changed = world.news.next_change()
-        try:
-            if world.plan.repository.wants_packing:
-                await world.background(world.plan.repository.roll_up)
-        except Exception as error:  # nobody restarts this task, and nothing waits for it
-            world.events.publish(Trouble(f"cannot pack the plan: {error!r}"))
-        await changed.wait()
 
 
 def _watched(world: World) -> Iterable[Path]:

@@ -7,7 +7,7 @@ The processes of the run must be gone: a path is looked at and then used.
 """
 
 # Paths are bytes here: file names of an agent's choosing, which pathlib does not take.
-# ruff: noqa: PTH101, PTH108, PTH118
+# ruff: noqa: PTH101, PTH108, PTH118, PTH123
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from pygit2.filter import FilterList
 
 from scriptorium.code.matching import is_exactly, is_plain
 from scriptorium.code.nofollow import write_anew
+from scriptorium.code.plain_files import write_plain_files
 from scriptorium.code.registration import Registration
 from scriptorium.code.removal import Trash, open_up
 from scriptorium.code.repository import Project, open_repository
@@ -33,6 +34,9 @@ from scriptorium.plan.ids import Oid
 
 KEPT_OF_GIT_DIR: Final = frozenset({b"HEAD", b"commondir", b"gitdir", b"locked", b"logs"})
 """Of the worktree's own git directory; the index, locks, open merges and settings in it are the agent's."""
+
+WRITTEN_BY_US: Final = 500
+"""More files at once are for a checkout by libgit2, which keeps no other thread waiting."""
 
 
 class WorktreeBroken(Exception):
@@ -119,7 +123,11 @@ def _complete(survey: _Survey, own_dir: Path, commit: Oid, leaves: Mapping[bytes
     for path in survey.present & filtered:
         os.unlink(os.path.join(root, path))
     missing = leaves.keys() - (survey.present - filtered)
-    _check_out(repo, tree, missing)
+    plain = {path: leaves[path] for path in missing - filtered if leaves[path].is_file}
+    if len(plain) > WRITTEN_BY_US:
+        plain = {}
+    write_plain_files(repo, root, plain)
+    _check_out(repo, tree, missing - plain.keys())
     _verify(root, leaves, missing, filtered)
     _remove_unignored(repo, survey)
 
@@ -130,23 +138,23 @@ def _own_git_dir(project: Project, worktree: Path) -> Path:
         raise WorktreeBroken(f"{worktree} is not a folder of its own below {project.worktrees_dir}")
     if not worktree.is_dir():
         raise WorktreeBroken(f"{worktree} is gone")
-    found = [
-        pointer.parent
-        for pointer in sorted(project.git_dir.glob("worktrees/*/gitdir"))
-        if not pointer.parent.is_symlink() and _points_to(pointer, worktree / ".git")
-    ]
+    target = os.path.join(worktree, ".git")
+    with os.scandir(project.git_dir / "worktrees") as entries:
+        folders = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    found = [folder for folder in folders if _points_to(folder, target)]
     if len(found) != 1:
         raise WorktreeBroken(f"{worktree}: git knows {len(found)} worktrees there, not one")
-    return found[0]
+    return Path(found[0])
 
 
-def _points_to(pointer: Path, target: Path) -> bool:
+def _points_to(own_dir: str, target: str) -> bool:
     try:
-        named = os.fsdecode(pointer.read_bytes().rstrip(b"\n"))
+        with open(f"{own_dir}/gitdir", "rb") as file:
+            named = os.fsdecode(file.read().rstrip(b"\n"))
     except OSError:
         return False
     # It may be written relative to its own folder. Links are not resolved: `.git` itself could be one.
-    return os.path.normpath(pointer.parent / named) == str(target)
+    return os.path.normpath(os.path.join(own_dir, named)) == target
 
 
 def _restore_git_dir(worktree: Path, own_dir: Path, commit: Oid) -> None:

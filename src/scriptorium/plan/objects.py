@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import pygit2
 from pygit2.enums import ObjectType, RepositoryOpenFlag
@@ -18,6 +18,8 @@ from pygit2.enums import ObjectType, RepositoryOpenFlag
 from scriptorium.plan.ids import Oid
 from scriptorium.plan.layout import AUTHOR_EMAIL, AUTHOR_NAME
 from scriptorium.plan.trees import Tree, TreeDamaged, TreeEntry
+
+T = TypeVar("T")
 
 __all__ = [
     "TREES",
@@ -32,6 +34,10 @@ __all__ = [
 
 TREES: Final = 64
 """How many trees are remembered: several times what one version of the plan has, as versions share most."""
+
+
+LOOKS: Final = 4
+"""How often an object is looked for before it is missing, each time in a repository opened afresh."""
 
 
 class CommitFacts(NamedTuple):
@@ -113,10 +119,7 @@ class GitObjects:
     def blob(self, oid: Oid, limit: int) -> bytes:
         """The content of a blob; raises `TooLarge` past `limit` bytes, and `ObjectMissing`."""
         with self._lock:
-            try:
-                kind, size = self._repo.odb.read_header(oid)
-            except (KeyError, pygit2.GitError) as error:
-                raise self._missing(oid, error) from error
+            kind, size = self._look(lambda odb: odb.read_header(oid), oid)
             if kind != ObjectType.BLOB:
                 raise ObjectMissing(f"{oid} is not a blob")
             if size > limit:
@@ -132,10 +135,24 @@ class GitObjects:
         return _parse_commit(data)
 
     def _read(self, oid: Oid) -> tuple[int, bytes]:
+        return self._look(lambda odb: odb.read(oid), oid)
+
+    def _look(self, look: Callable[[pygit2.Odb], T], oid: Oid) -> T:
+        """What `look` finds; raises `ObjectMissing`.
+
+        libgit2 lists the packs once more when it misses an object, and misses one that is rolled up again
+        between the list and the look. And a folder of objects that it could not look at when it opened the
+        repository is never there for it again.
+        """
+        for _ in range(LOOKS - 1):
+            with contextlib.suppress(KeyError, pygit2.GitError):
+                return look(self._repo.odb)
+            with contextlib.suppress(pygit2.GitError, OSError):
+                self._repo = open_repository(self._git_dir)
         try:
-            return self._repo.odb.read(oid)
+            return look(self._repo.odb)
         except (KeyError, pygit2.GitError) as error:
-            raise self._missing(oid, error) from error
+            raise ObjectMissing(f"{oid} cannot be read: {error}") from error
 
     def has(self, oid: Oid) -> bool:
         """Whether the repository has that object."""
@@ -146,13 +163,6 @@ class GitObjects:
         """Close the packs that libgit2 holds open, some of which are gone; it finds the rest again."""
         with self._lock:
             self._repo.free()
-
-    def _missing(self, oid: Oid, error: Exception) -> ObjectMissing:
-        # A folder of objects that libgit2 could not look at when it opened the repository is never there
-        # for it again.
-        with contextlib.suppress(pygit2.GitError, OSError):
-            self._repo = open_repository(self._git_dir)
-        return ObjectMissing(f"{oid} cannot be read: {error}")
 
 
 def _parse_commit(data: bytes) -> CommitFacts:
