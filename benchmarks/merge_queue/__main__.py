@@ -39,12 +39,13 @@ class Parts:
     landings: list[float] = field(factory=list)
 
     def measure(self, folder: Path, files: int, tickets: int) -> None:
-        """One round, in a repository of its own."""
-        project = make_queue(folder, files, tickets, more=tickets)
+        """One round, in repositories of its own that are alike."""
+        numbers = range(1, tickets + 1)
+        whole, parts = (make_queue(folder / name, files, tickets) for name in ("whole", "parts"))
         gc.collect()
-        self.checks.append(check_seconds(project, tickets))
-        self.landings.append(landings_seconds(project, range(tickets + 1, 2 * tickets + 1)))
-        self.queue.append(queue_seconds(project, range(1, tickets + 1), durable=True))
+        self.checks.append(check_seconds(parts, tickets))
+        self.landings.append(landings_seconds(parts, numbers))
+        self.queue.append(queue_seconds(whole, numbers, durable=True))
 
     @property
     def sums(self) -> list[float]:

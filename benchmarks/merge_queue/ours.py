@@ -28,12 +28,9 @@ TRUE = Config(base_branch=BASE, checks=("true",))
 """A check that costs its process."""
 
 
-def make_queue(folder: Path, files: int, tickets: int, more: int = 0) -> Project:
-    """A repository with so many tickets, each with the worktree that its agent worked in.
-
-    `more` tickets come after them that have none, as nothing is checked in it.
-    """
-    project = plan_tickets(make_repository(folder, files), tickets + more)
+def make_queue(folder: Path, files: int, tickets: int) -> Project:
+    """A repository with so many tickets, each with the worktree that its agent worked in."""
+    project = plan_tickets(make_repository(folder, files), tickets)
     for number in range(1, tickets + 1):
         tip = Oid(str(open_repository(project).branches[branch_of(number)].target))
         prepare_worktree(project, ticket_id(number), SLUG, tip)

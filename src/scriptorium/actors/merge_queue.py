@@ -6,19 +6,19 @@ from functools import partial
 from typing import ClassVar, assert_never
 
 import trio
-from attrs import frozen
 
 from scriptorium.actors import events
 from scriptorium.actors.base_check import BaseCheck
 from scriptorium.actors.base_recovery import ask_for_mending, let_mending_go, mending_entry, mending_only
 from scriptorium.actors.by_hand import bring_queue_in_line
+from scriptorium.actors.checking_ahead import CheckAhead
 from scriptorium.actors.following_remote import Following, RemoteFollower
 from scriptorium.actors.health import Blocked as BlockedLanding
-from scriptorium.actors.health import Health
-from scriptorium.actors.landing_message import landing_message
-from scriptorium.actors.merging import NextEntry, next_entry
+from scriptorium.actors.health import Health, HealthState
+from scriptorium.actors.merging import NextEntry, entry_after, next_entry
 from scriptorium.actors.out_of_space import is_out_of_space
 from scriptorium.actors.outcomes import Outcomes
+from scriptorium.actors.proposing import Proposal, Ready, propose
 from scriptorium.actors.reconciler import Reconciler
 from scriptorium.actors.run_notes import checks_failed, conflicted, nothing_to_land
 from scriptorium.actors.setbacks import Setbacks
@@ -27,10 +27,9 @@ from scriptorium.actors.together import together
 from scriptorium.actors.tree_checks import CheckImpossible, TreeChecks
 from scriptorium.actors.world import View, World
 from scriptorium.code.evidence import Result, Verdict, VerdictStore, evidence_for
-from scriptorium.code.landing import BaseMoved, Blocked, Landed, LandingOutcome, land, make_landing_commit
-from scriptorium.code.merge import AlreadyLanded, Conflicted, Merged, NothingToLand, merge
+from scriptorium.code.landing import BaseMoved, Blocked, Landed, LandingOutcome, land
+from scriptorium.code.merge import AlreadyLanded, Conflicted, NothingToLand
 from scriptorium.code.repository import opened
-from scriptorium.code.verdict import file_stem, short_id
 from scriptorium.plan.ids import Oid
 from scriptorium.plan.layout import TicketState
 from scriptorium.plan.queue_entry import QueueEntry
@@ -39,15 +38,6 @@ from scriptorium.plan.snapshot import TicketFile
 from scriptorium.plan.transitions import PreconditionFailed, StartLanding
 
 SETTLE_AGAIN_SECONDS = 1.0
-
-
-@frozen
-class _Ready:
-    """A submission that merges cleanly: the commit that would land, and what is known of its tree."""
-
-    merged: Merged
-    commit: Oid
-    known: Verdict | None
 
 
 class MergeQueue(Reconciler):
@@ -64,6 +54,7 @@ class MergeQueue(Reconciler):
         self._verdicts = verdicts
         self._base = BaseCheck(world, verdicts)
         self._checks = TreeChecks(world, verdicts, self._base)
+        self._ahead = CheckAhead(world, verdicts, self._checks)
         self._setbacks = Setbacks(world)
         self._outcomes = Outcomes(world, self._setbacks)
         self._remote = RemoteFollower(world, verdicts, self._outcomes)
@@ -79,6 +70,7 @@ class MergeQueue(Reconciler):
             else:
                 self.wake_at(trio.current_time() + SETTLE_AGAIN_SECONDS)
             return not self._settled
+        await self._ahead.keep_only(None if self.world.stopping.is_set() else view.tip)
         if self.world.stopping.is_set():
             return True
         if self._rechecks != self.world.rechecks:
@@ -133,6 +125,7 @@ class MergeQueue(Reconciler):
             return False
         resting = self._setbacks.resting(tip)
         following = next_entry(view.snapshot, self.world.crew.held, resting)
+        await self._ahead.keep_only(tip, following.entry if following else None)
         if following is None:
             if view.snapshot.active is None:
                 self.world.conditions.set_blocked(None)
@@ -178,15 +171,14 @@ class MergeQueue(Reconciler):
     async def _take(self, following: NextEntry, file: TicketFile, tip: Oid) -> bool:
         """Bring one entry to its outcome. True when it has to wait for someone else."""
         entry = following.entry
-        propose = partial(self.world.offload, partial(self._propose, entry, file, tip))
+        proposing = partial(self._proposal, entry, file, tip)
         if following.started:
-            proposal = await propose()
+            proposal = await proposing()
         else:
-            # Merging only writes objects: should the commit be refused, nothing refers to them.
             start = partial(self.world.plan.commit, StartLanding(entry.ticket))
-            proposal = await together(start, propose)
+            proposal = await together(start, proposing)
         match proposal:
-            case _Ready():
+            case Ready():
                 return await self._check_and_land(entry, file, proposal)
             case Conflicted():
                 await self._outcomes.hand_back(file, conflicted(proposal, self.world.branch), entry)
@@ -198,23 +190,31 @@ class MergeQueue(Reconciler):
                 assert_never(proposal)
         return False
 
-    def _propose(
-        self, entry: QueueEntry, file: TicketFile, tip: Oid
-    ) -> _Ready | Conflicted | NothingToLand | AlreadyLanded:
-        with opened(self.world.project) as project:
-            merged = merge(project, tip, entry.commit)
-            if not isinstance(merged, Merged):
-                return merged
-            key = self.world.checks.key(merged.tree)
-            message = landing_message(file, entry, short_id(file_stem(merged.tree, key)))
-            commit = make_landing_commit(project, merged, message)
-        return _Ready(merged, commit, self._verdicts.get(merged.tree, key))
+    async def _proposal(self, entry: QueueEntry, file: TicketFile, tip: Oid) -> Proposal:
+        found = await self._ahead.found(entry, file, tip)
+        if found is None:
+            found = await propose(self.world, self._verdicts, entry, file, tip)
+        if isinstance(found, Ready) and found.known is not None:
+            self._look_ahead(entry, found, found.known)
+        return found
 
-    async def _check_and_land(self, entry: QueueEntry, file: TicketFile, ready: _Ready) -> bool:
+    def _look_ahead(self, entry: QueueEntry, ready: Ready, verdict: Verdict) -> None:
+        """Have the next entry checked as it will be when this one has landed, if it can land now."""
+        snapshot, conditions = self.world.plan.latest, self.world.conditions
+        base_is_green = conditions.health.of(ready.merged.base).state is HealthState.GREEN
+        if snapshot is None or verdict.result is Result.RED or not base_is_green or conditions.blocked:
+            return
+        resting = self._setbacks.resting(ready.commit)
+        after = entry_after(snapshot, entry.ticket, self.world.crew.held, resting)
+        if after is not None:
+            self._ahead.begin(self.nursery, after, snapshot.tickets[after.ticket], ready.commit)
+
+    async def _check_and_land(self, entry: QueueEntry, file: TicketFile, ready: Ready) -> bool:
         # A tree that has a verdict is not checked again.
-        verdict = ready.known or await self._checks.verdict(file, ready.merged, ready.commit)
+        verdict = ready.known or await self._checks.verdict(file, ready.merged, ready.commit, ready.first)
         if verdict is None:
             return False  # the base is red too: the next look halts until it is green
+        self._look_ahead(entry, ready, verdict)
         if verdict.result is Result.RED:
             await self._outcomes.hand_back(file, checks_failed(verdict), entry)
             return False
@@ -225,7 +225,7 @@ class MergeQueue(Reconciler):
         snapshot = self.world.plan.repository.read()
         return snapshot.active == entry and snapshot.state_of(entry.ticket) is TicketState.IN_PROGRESS
 
-    async def _land(self, entry: QueueEntry, ready: _Ready, verdict: Verdict) -> bool:
+    async def _land(self, entry: QueueEntry, ready: Ready, verdict: Verdict) -> bool:
         world, ticket = self.world, entry.ticket
         if not await self._remote.is_clear(ready.merged.base):
             return False  # others have pushed while it was checked: merge and check again
@@ -249,7 +249,7 @@ class MergeQueue(Reconciler):
             case _:
                 assert_never(landed)
 
-    def _land_if_wanted(self, entry: QueueEntry, ready: _Ready, verdict: Verdict) -> LandingOutcome | None:
+    def _land_if_wanted(self, entry: QueueEntry, ready: Ready, verdict: Verdict) -> LandingOutcome | None:
         if not self._is_still_wanted(entry):
             return None
         evidence = evidence_for(ready.merged, verdict)

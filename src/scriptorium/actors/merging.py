@@ -32,14 +32,28 @@ def next_entry(
     `resting` are tickets that wait for a time after scriptorium itself failed on them. An entry whose ticket
     is not in progress, or cannot be read, is left for a person to mend; the others go on without it.
     """
-    in_progress = {file.id for file in snapshot.in_state(TicketState.IN_PROGRESS)}
-    ready = in_progress.difference(resting)
     active = snapshot.active
-    if active is not None and active.ticket in in_progress:
-        return NextEntry(active, started=True) if active.ticket in ready else None
-    ready.difference_update(held)
+    if active is not None and active.ticket in _in_progress(snapshot):
+        return None if active.ticket in resting else NextEntry(active, started=True)
+    first = _first_in_order(snapshot, {*held, *resting})
+    return None if first is None else NextEntry(first, started=False)
+
+
+def entry_after(
+    snapshot: Snapshot, landing: TicketId, held: Collection[TicketId], resting: Collection[TicketId]
+) -> QueueEntry | None:
+    """Which entry is probably next once that of `landing` has landed; as `next_entry`."""
+    return _first_in_order(snapshot, {landing, *held, *resting})
+
+
+def _first_in_order(snapshot: Snapshot, but: Collection[TicketId]) -> QueueEntry | None:
+    ready = _in_progress(snapshot).difference(but)
     landable = in_landing_order(snapshot, (entry for entry in snapshot.pending if entry.ticket in ready))
-    return NextEntry(landable[0], started=False) if landable else None
+    return landable[0] if landable else None
+
+
+def _in_progress(snapshot: Snapshot) -> set[TicketId]:
+    return {file.id for file in snapshot.in_state(TicketState.IN_PROGRESS)}
 
 
 def recheck_wait_seconds(checks_in_a_row: int) -> float:

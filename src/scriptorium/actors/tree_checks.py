@@ -33,22 +33,40 @@ class TreeChecks:
         self._verdicts = verdicts
         self._base = base
 
-    async def verdict(self, file: TicketFile, merged: Merged, commit: Oid) -> Verdict | None:
+    async def verdict(
+        self, file: TicketFile, merged: Merged, commit: Oid, first: Verdict | None = None
+    ) -> Verdict | None:
         """What the checks say of the merged tree; None when the base fails them too, which blames nobody.
 
         Red is believed after `checkReruns` more runs, and when the base, run again as well, still passes.
-        What is returned is stored. Cancelled, nothing is known more than before. Raises `CheckImpossible`.
+        `first` is what the first run has found, if there was one. What is returned is stored. Cancelled,
+        nothing is known more than before. Raises `CheckImpossible`.
         """
         world = self._world
-        world.events.publish(events.ChecksStarted(file.id))
-        found = await confirmed(partial(self._run, file, merged, commit), world.config.check_reruns)
+        done = [first] if first is not None else []
+
+        async def run() -> Verdict | NoVerdict:
+            return done.pop() if done else await self._run(file, merged, commit)
+
+        if first is None:
+            world.events.publish(events.ChecksStarted(file.id))
+        found = await confirmed(run, world.config.check_reruns)
         if isinstance(found, NoVerdict):
             raise CheckImpossible(found.reason)
-        verdict = evolve(found, base=merged.base)
-        await tell_flake(world, file.id, verdict)
-        if verdict.result is Result.RED and not await self._base_still_passes(file, merged.base):
+        await tell_flake(world, file.id, found)
+        if found.result is Result.RED and not await self._base_still_passes(file, merged.base):
             return None
-        await world.offload(partial(self._verdicts.put, verdict))
+        return await self.keep(merged, found)
+
+    async def first(self, file: TicketFile, merged: Merged, commit: Oid) -> Verdict | NoVerdict:
+        """What one run of the checks says: green is to be kept, red is for `verdict` to confirm."""
+        self._world.events.publish(events.ChecksStarted(file.id))
+        return await self._run(file, merged, commit)
+
+    async def keep(self, merged: Merged, found: Verdict) -> Verdict:
+        """Store a verdict on the merged tree that is to be believed."""
+        verdict = evolve(found, base=merged.base)
+        await self._world.offload(partial(self._verdicts.put, verdict))
         return verdict
 
     async def _base_still_passes(self, file: TicketFile, base: Oid) -> bool:

@@ -22,7 +22,7 @@ from attrs import define, field
 from pygit2.enums import CheckoutStrategy, ConfigLevel, FilterMode
 from pygit2.filter import FilterList
 
-from scriptorium.code.matching import is_exactly, is_plain
+from scriptorium.code.matching import can_be_rewritten, is_exactly, is_plain
 from scriptorium.code.nofollow import write_anew
 from scriptorium.code.plain_files import write_plain_files
 from scriptorium.code.registration import Registration
@@ -112,7 +112,7 @@ def _fresh_mode(registration: Registration) -> int:
 
 
 def _complete(survey: _Survey, own_dir: Path, commit: Oid, leaves: Mapping[bytes, Leaf]) -> None:
-    """Write the index, and the files of `leaves` that the survey did not find present."""
+    """Write the index, and the files of `leaves` that the survey did not find present, or not as wanted."""
     root = survey.root
     repo = pygit2.Repository(str(own_dir))
     tree = repo[commit].peel(pygit2.Tree)
@@ -181,7 +181,7 @@ def _restore_link(worktree: Path, own_dir: Path) -> None:
 
 
 def _clear(survey: _Survey, wanted: Folder, trash: Trash) -> None:
-    """Remove whatever is not in `wanted`, or not of the kind or content that is wanted there."""
+    """Remove whatever is not in `wanted`, or not of the kind that is wanted there."""
     waiting: list[tuple[bytes, Folder, bool]] = [(b"", wanted, False)]
     while waiting:
         prefix, folder, in_kept = waiting.pop()
@@ -233,6 +233,8 @@ def _look(
         return {}
     if isinstance(want, Leaf) and not is_folder and is_exactly(entry.path, want, survey.fresh_mode):
         survey.present.add(path)
+    elif isinstance(want, Leaf) and not is_folder and can_be_rewritten(entry.path, want, survey.fresh_mode):
+        pass  # the dear part of a file is to make one and to remove one
     else:
         trash.take(entry.path)
     return None

@@ -28,8 +28,18 @@ def is_exactly(path: bytes, want: Leaf, fresh_mode: int | None = None) -> bool:
         return False
     if want.mode == FileMode.LINK:
         return stat.S_ISLNK(found.st_mode) and _blob_id(os.readlink(path)) == str(want.oid)
+    return _is_alone(found, want) and _file_id(path, found.st_size) == str(want.oid)
+
+
+def can_be_rewritten(path: bytes, want: Leaf, fresh_mode: int | None = None) -> bool:
+    """Whether what is at `path` is as `is_exactly` wants it, but perhaps for the bytes."""
+    found = os.lstat(path)
+    return _is_alone(found, want) and (fresh_mode is None or _is_as_new(found, want, fresh_mode))
+
+
+def _is_alone(found: os.stat_result, want: Leaf) -> bool:
     # A file with a second name may be one of the user's: writing to it would write to that one too.
-    return is_plain(found, want) and found.st_nlink == 1 and _file_id(path, found.st_size) == str(want.oid)
+    return is_plain(found, want) and found.st_nlink == 1
 
 
 def _is_as_new(found: os.stat_result, want: Leaf, fresh_mode: int) -> bool:

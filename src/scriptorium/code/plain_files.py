@@ -17,24 +17,28 @@ from pygit2.enums import FileMode
 
 from scriptorium.code.trees import Leaf
 
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER_MODE: Final = 0o755
 _MODES: Final = {FileMode.BLOB: 0o644, FileMode.BLOB_EXECUTABLE: 0o755}
 """What a checkout asks for; the umask says the rest."""
 
 
 def write_plain_files(repo: pygit2.Repository, root: bytes, files: Mapping[bytes, Leaf]) -> None:
-    """Write files below `root` that are not there, each as it is stored, with the folders that they need.
+    """Write files below `root`, each as it is stored, with the folders that they need.
 
-    Raises `KeyError` when an object is missing, `OSError` when the system forbids a step. Some are then
-    there, and one may be cut short.
+    One that is there is a plain file of one name and of the wanted mode; it is written over.
+
+    Raises `KeyError` when an object is missing, `OSError` when the system forbids a step. Some of them are
+    then written, and one may be cut short.
     """
     for folder in {os.path.dirname(path) for path in files}:
         _make_folders(root, folder)
     for path, leaf in files.items():
         content = repo[leaf.oid].peel(pygit2.Blob).data
-        with open(os.open(os.path.join(root, path), _NEW, _MODES[leaf.mode]), "wb") as file:
+        with open(os.open(os.path.join(root, path), _WRITE, _MODES[leaf.mode]), "wb") as file:
             file.write(content)
+            # Cut to no length at all before, ext4 would begin to write it out at once.
+            file.truncate()
 
 
 def _make_folders(root: bytes, folder: bytes) -> None:
