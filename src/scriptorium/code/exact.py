@@ -7,7 +7,7 @@ The processes of the run must be gone: a path is looked at and then used.
 """
 
 # Paths are bytes here: file names of an agent's choosing, which pathlib does not take.
-# ruff: noqa: PTH101, PTH108, PTH118, PTH123
+# ruff: noqa: PTH101, PTH108, PTH118
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from attrs import define, field
 from pygit2.enums import CheckoutStrategy, ConfigLevel, FilterMode
 from pygit2.filter import FilterList
 
+from scriptorium.code.linked import link_of
 from scriptorium.code.matching import can_be_rewritten, is_exactly, is_plain
 from scriptorium.code.nofollow import write_anew
 from scriptorium.code.plain_files import write_plain_files
@@ -127,8 +128,9 @@ def _complete(survey: _Survey, own_dir: Path, commit: Oid, leaves: Mapping[bytes
     if len(plain) > WRITTEN_BY_US:
         plain = {}
     write_plain_files(repo, root, plain)
-    _check_out(repo, tree, missing - plain.keys())
-    _verify(root, leaves, missing, filtered)
+    by_libgit2 = missing - plain.keys()
+    _check_out(repo, tree, by_libgit2)
+    _verify(root, leaves, by_libgit2, filtered)
     _remove_unignored(repo, survey)
 
 
@@ -141,20 +143,10 @@ def _own_git_dir(project: Project, worktree: Path) -> Path:
     target = os.path.join(worktree, ".git")
     with os.scandir(project.git_dir / "worktrees") as entries:
         folders = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-    found = [folder for folder in folders if _points_to(folder, target)]
+    found = [folder for folder in folders if link_of(folder) == target]
     if len(found) != 1:
         raise WorktreeBroken(f"{worktree}: git knows {len(found)} worktrees there, not one")
     return Path(found[0])
-
-
-def _points_to(own_dir: str, target: str) -> bool:
-    try:
-        with open(f"{own_dir}/gitdir", "rb") as file:
-            named = os.fsdecode(file.read().rstrip(b"\n"))
-    except OSError:
-        return False
-    # It may be written relative to its own folder. Links are not resolved: `.git` itself could be one.
-    return os.path.normpath(os.path.join(own_dir, named)) == target
 
 
 def _restore_git_dir(worktree: Path, own_dir: Path, commit: Oid) -> None:

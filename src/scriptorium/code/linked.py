@@ -5,16 +5,19 @@ own folder is told apart by its name alone.
 """
 
 # Names are text here: making a path of each costs more than reading what git says of it.
-# ruff: noqa: PTH118, PTH120, PTH123, PTH208
+# ruff: noqa: PTH118, PTH120, PTH208
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from scriptorium.code.repository import Project
+
+_PATH_BYTES: Final = 64 * 1024
+"""More than a path can be long."""
 
 
 def linked_worktrees(project: Project) -> tuple[tuple[Path, Path], ...]:
@@ -35,8 +38,26 @@ def _named(project: Project) -> Iterator[tuple[str, str]]:
     except OSError:
         return
     for name in names:
-        own = os.path.join(parent, name)
-        with contextlib.suppress(OSError):
-            with open(os.path.join(own, "gitdir"), "rb") as pointer:
-                link = os.fsdecode(pointer.read().rstrip(b"\n"))
-            yield own, os.path.dirname(os.path.normpath(os.path.join(own, link)))
+        own = f"{parent}/{name}"
+        link = link_of(own)
+        if link is not None:
+            yield own, os.path.dirname(link)
+
+
+def link_of(own_dir: str) -> str | None:
+    """The `.git` file that a linked worktree's own git directory names, which may be gone; None for another.
+
+    Links are not resolved: `.git` itself could be one.
+    """
+    try:
+        pointer = os.open(f"{own_dir}/gitdir", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        named = os.fsdecode(os.read(pointer, _PATH_BYTES).rstrip(b"\n"))
+    except OSError:
+        return None
+    finally:
+        os.close(pointer)
+    # It may be written relative to its own folder.
+    return os.path.normpath(os.path.join(own_dir, named))

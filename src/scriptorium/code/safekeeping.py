@@ -15,6 +15,7 @@ import pygit2
 from pygit2.enums import FileMode, ObjectType
 
 from scriptorium.code.repository import common_dir
+from scriptorium.code.trees import raw_entries
 from scriptorium.code.wholeness import ObjectsVanished, missing_object
 from scriptorium.plan.ids import Oid
 from scriptorium.plan.keeping import Keep
@@ -106,12 +107,10 @@ def _add_tree(
         if oid in others or oid in found:
             continue
         found[oid] = ObjectType.TREE
-        siblings = [repo[other].peel(pygit2.Tree) for other in others]
-        for entry in repo[oid].peel(pygit2.Tree):
-            name = entry.name or ""
+        siblings = [raw_entries(repo[other].peel(pygit2.Tree)) for other in others]
+        for name, entry in raw_entries(repo[oid].peel(pygit2.Tree)).items():
             same = [sibling[name] for sibling in siblings if name in sibling]
-            if entry.filemode == FileMode.TREE:
-                folders = [other.id for other in same if other.filemode == FileMode.TREE]
-                waiting.append((entry.id, folders))
-            elif entry.filemode != FileMode.COMMIT and all(other.id != entry.id for other in same):
-                found[entry.id] = ObjectType.BLOB
+            if entry.mode == FileMode.TREE:
+                waiting.append((entry.oid, [other.oid for other in same if other.mode == FileMode.TREE]))
+            elif entry.mode != FileMode.COMMIT and all(other.oid != entry.oid for other in same):
+                found[entry.oid] = ObjectType.BLOB

@@ -6,13 +6,19 @@ Paths are bytes, as in git. A tree is somebody's data: names that would lead out
 from __future__ import annotations
 
 import os
-from typing import TypeAlias
+import re
+import stat
+from typing import Final, TypeAlias
 
 import pygit2
 from attrs import frozen
 from pygit2.enums import FileMode
 
 from scriptorium.plan.ids import Oid
+
+_ENTRY: Final = re.compile(rb"([0-7]+) ([^\0]*)\0(.{20})", re.DOTALL)
+_KNOWN: Final = (FileMode.TREE, FileMode.BLOB, FileMode.BLOB_EXECUTABLE, FileMode.LINK, FileMode.COMMIT)
+_MODES: Final = {b"%o" % mode: mode for mode in _KNOWN}
 
 
 class UnsafeTree(Exception):
@@ -117,10 +123,25 @@ def _split(repo: pygit2.Repository, entry: Leaf | None) -> tuple[Leaf | None, py
 
 
 def _entries(tree: pygit2.Tree, prefix: bytes) -> dict[bytes, Leaf]:
-    found: dict[bytes, Leaf] = {}
-    for entry in tree:
-        name = entry.raw_name or b""
+    found = raw_entries(tree)
+    for name in found:
         if name in (b"", b".", b"..") or name.lower() == b".git" or b"/" in name:
             raise UnsafeTree(f"a tree has an entry {os.fsdecode(prefix + name)!r}, which git refuses")
-        found[name] = Leaf(FileMode(entry.filemode), entry.id)
     return found
+
+
+def raw_entries(tree: pygit2.Tree) -> dict[bytes, Leaf]:
+    """What is in a tree by its name, folders too: several times as quick as pygit2's own look at each."""
+    return {
+        name: Leaf(_MODES.get(mode) or _mode(int(mode, 8)), pygit2.Oid(raw=oid))
+        for mode, name, oid in _ENTRY.findall(tree.read_raw())
+    }
+
+
+def _mode(bits: int) -> FileMode:
+    """What libgit2 takes another mode for, such as one that an old program has written."""
+    if stat.S_ISDIR(bits):
+        return FileMode.TREE
+    if bits & 0o111:
+        return FileMode.BLOB_EXECUTABLE
+    return FileMode.LINK if stat.S_ISLNK(bits) else FileMode.BLOB
