@@ -16,7 +16,8 @@ from pygit2.enums import CheckoutStrategy
 
 from scriptorium.actors.tree import Report
 from scriptorium.actors.world import AgentJob, NoVerdict, Role, SubmitToRun, World
-from scriptorium.code.repository import Project, discover
+from scriptorium.code.pins import pin_submitted
+from scriptorium.code.repository import Project, discover, open_repository
 from scriptorium.config import Config
 from scriptorium.harness.interface import AgentOutcome
 from scriptorium.plan.audit import Severity, audit_history
@@ -186,6 +187,18 @@ class Stage:
         self.plan.areas(*(AreaName(name) for name in areas))
         for name, drafts in areas.items():
             self.plan.tickets(AreaName(name), **drafts)
+
+    def hand_in(self, ticket: TicketId, files: Mapping[str, str]) -> Oid:
+        """As if an agent had done it: files on the ticket's branch, from the base, in the queue."""
+        branch = f"scriptorium/ticket-{ticket}"
+        self.git("checkout", "-q", "-b", branch)
+        self.commit(files)
+        self.git("checkout", "-q", "main")
+        commit = self.tip(branch)
+        pin_submitted(open_repository(self.project), ticket, commit)
+        self.plan.assign(ticket)
+        self.plan.enqueue(ticket, commit)
+        return commit
 
     def set(self, **settings: Any) -> None:
         """Other settings in the config."""

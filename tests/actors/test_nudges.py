@@ -17,7 +17,6 @@ from scriptorium.actors.messages import LookAgain
 from scriptorium.actors.news import MAILBOX_CAPACITY
 from scriptorium.actors.world import NoVerdict, World
 from scriptorium.code.evidence import Result, Verdict, VerdictStore
-from scriptorium.code.pins import pin_submitted
 from scriptorium.code.repository import open_repository
 from scriptorium.plan.ids import Oid
 from scriptorium.runtime import ChildSpec, MailboxFull, Ref, Supervisor
@@ -120,25 +119,12 @@ class Nudged:
             await trio.sleep(EVERY_SECONDS)
 
 
-def submit(stage: Stage, slug: str) -> None:
-    """As if an agent had done it: a file on a branch from the base, in the queue."""
-    number = SLUGS.index(slug) + 1
-    branch = f"scriptorium/ticket-{t(number)}"
-    stage.git("checkout", "-q", "-b", branch)
-    stage.commit({f"parts/{slug}.txt": "good\n"})
-    stage.git("checkout", "-q", "main")
-    commit = stage.tip(branch)
-    pin_submitted(open_repository(stage.project), t(number), commit)
-    stage.plan.assign(t(number))
-    stage.plan.enqueue(t(number), commit)
-
-
 @asynccontextmanager
 async def nudged(stage: Stage) -> AsyncIterator[Nudged]:
     """Everything running; the caller waits for what it wants."""
     stage.tickets(**{f"area-{slug}": drafts(slug) for slug in SLUGS})
-    for slug in SLUGS:
-        submit(stage, slug)
+    for number, slug in enumerate(SLUGS, 1):
+        stage.hand_in(t(number), {f"parts/{slug}.txt": "good\n"})
     repository = open_repository(stage.project)
     git = SlowGit(lambda: str(repository.references["refs/heads/main"].target))
     stage.offload = git

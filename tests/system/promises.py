@@ -155,7 +155,8 @@ def assert_bounded(place: Place, kills: int) -> None:
     """What is there grows with the work, not with the kills; but for what is swept once it is a day old."""
     found = Clutter.of(place)
     assert found.packs <= PACKS * 3, found
-    assert found.half_written <= kills * 2, found
+    # One kill may leave what each thread was writing; and agents that outlived it write still.
+    assert found.half_written <= kills * 2 + AT_ONCE, found
     assert found.locks <= AT_ONCE, found
     assert found.worktrees <= AT_ONCE * 4, found
     assert found.scratch == 0, found
