@@ -13,9 +13,9 @@ from scriptorium.plan.objects import GitObjects
 from scriptorium.plan.queue_entry import QueueEntry
 from scriptorium.plan.repair import DropActive, DropCopies, DropEntry, PutKeep, RepairPlan, queue_repairs
 from scriptorium.plan.repository import InvariantBroken
-from scriptorium.plan.transitions import CreateRecoveryTicket, StartLanding
+from scriptorium.plan.transitions import CreateRecoveryTicket, ReopenTicket, StartLanding
 
-from .plans import CORE, DOCS, OID_A, OID_B, Plan, RawEdit, draft_text, red_base
+from .plans import CORE, DOCS, OID_A, OID_B, REOPENED, Plan, RawEdit, draft_text, red_base
 
 ONE, TWO = TicketId("0001"), TicketId("0002")
 OPEN, BEGUN, DONE = (f"tickets/{state}/0001-one.md" for state in ("open", "in-progress", "done"))
@@ -146,6 +146,22 @@ def test_copies_of_which_nobody_can_tell_are_left(begun: Plan, again: str) -> No
             begun.by_hand({"tickets/in-progress/0001-uno.md": begun.text(BEGUN).encode() + b"\n"})
     assert mended(begun) == []
     assert "duplicate-ticket" in tree_errors(begun)
+
+
+def test_nor_are_copies_of_a_ticket_that_was_submitted_where_a_person_had_put_it(begun: Plan) -> None:
+    """The last move says open, the queue says in progress: dropping either would break the other."""
+    text = begun.text(BEGUN).encode()
+    begun.repository.commit(ReopenTicket(ONE, REOPENED))
+    reopened = begun.text(OPEN).encode()
+    assert reopened != text
+    begun.by_hand({BEGUN: reopened}, (OPEN,))
+    begun.enqueue(ONE)
+    repairs = (DropCopies(ONE, OPEN, (BEGUN,), begun.snapshot.tickets[ONE].blob),)
+    begun.by_hand({OPEN: reopened})
+    assert mended(begun) == []
+    assert "duplicate-ticket" in tree_errors(begun)
+    tip = begun.snapshot.commit
+    assert begun.repository.commit(RepairPlan(repairs)).commit == tip
 
 
 def test_markers_of_areas_that_are_gone_stay(begun: Plan) -> None:

@@ -367,6 +367,7 @@ def _repaired(model: Model) -> Tree:
         after = evolve(after, named=None)
     for ticket in copied:
         found, put = tree.tickets[ticket], model.put.get(ticket)
-        if put in found.places:
+        submitted = any(entry.ticket == ticket for entry in tree.queue)
+        if put in found.places and (put is IN_PROGRESS or not submitted):
             after = after.with_ticket(ticket, evolve(found, places=frozenset({put})))
     return evolve(after, bare=frozenset())

@@ -11,7 +11,15 @@ from scriptorium.plan.ids import Oid, TicketId
 from scriptorium.plan.layout import AUTHOR, TicketState
 from scriptorium.plan.message import Kind, Trailer, parse_message
 from scriptorium.plan.objects import GitObjects, ObjectMissing
-from scriptorium.plan.repair import DropCopies, PutKeep, Repair, RepairPlan, queue_repairs, same_copies
+from scriptorium.plan.repair import (
+    DropCopies,
+    PutKeep,
+    Repair,
+    RepairPlan,
+    may_stay,
+    queue_repairs,
+    same_copies,
+)
 from scriptorium.plan.repository import PlanRepository
 from scriptorium.plan.snapshot import Snapshot
 
@@ -49,7 +57,7 @@ def _copies(objects: GitObjects, snapshot: Snapshot) -> tuple[Repair, ...]:
     repairs: list[Repair] = []
     for ticket, files in sorted(doubled.items()):
         stays = [file for file in files if file.state is put.get(ticket)]
-        if stays:
+        if stays and may_stay(snapshot, stays[0]):
             goes = tuple(file.path for file in files if file is not stays[0])
             repairs.append(DropCopies(ticket, stays[0].path, goes, stays[0].blob))
     return tuple(repairs)

@@ -110,7 +110,8 @@ class DropCopies:
         """The edit; none when the copies are not those that were seen."""
         files = same_copies(snapshot, self.ticket)
         still = {file.path for file in files} == {self.stays, *self.goes} and files[0].blob == self.blob
-        return _Edit(removes=frozenset(self.goes)) if still else _Edit()
+        may = any(file.path == self.stays and may_stay(snapshot, file) for file in files)
+        return _Edit(removes=frozenset(self.goes)) if still and may else _Edit()
 
 
 Repair: TypeAlias = PutKeep | DropEntry | DropActive | DropCopies
@@ -168,6 +169,15 @@ def is_out_of_progress(snapshot: Snapshot, ticket: TicketId) -> bool:
     return not hidden and not any(
         problem.path.startswith(f"{in_progress}/{ticket}") for problem in snapshot.problems
     )
+
+
+def may_stay(snapshot: Snapshot, file: TicketFile) -> bool:
+    """Whether this copy of a ticket may be the one that stays.
+
+    A ticket that a person put in progress may have been submitted there, which is no move: its entry in the
+    queue speaks for the copy in progress, and the last move for another. That is for a person to decide.
+    """
+    return file.state is TicketState.IN_PROGRESS or snapshot.entry_of(file.id) is None
 
 
 def same_copies(snapshot: Snapshot, ticket: TicketId) -> tuple[TicketFile, ...]:
