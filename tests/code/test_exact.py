@@ -382,6 +382,21 @@ def test_line_ends_are_as_the_trees_attributes_say(fixture: Fixture, worktree: P
     assert_exact(fixture, worktree, fixture.tip(), run_git)
 
 
+@pytest.mark.usefixtures("writer")
+def test_line_ends_that_git_would_take_for_the_right_ones_are_not_left(
+    fixture: Fixture, worktree: Path, run_git: Git
+) -> None:
+    """Cleaned, each of these is what the tree has; a fresh checkout is another."""
+    files = {".gitattributes": "* text=auto\n*.bat eol=crlf\n", "unix.txt": "1\n2\n", "new.bat": "1\n2\n"}
+    commit = fixture.commit(files)
+    (worktree / "unix.txt").write_bytes(b"1\r\n2\r\n")
+    (worktree / "new.bat").write_bytes(b"1\n2\r\n")
+    (worktree / ".gitattributes").write_bytes(b"* -text\n")
+    reset_to_commit(fixture.project, worktree, commit)
+    assert (worktree / "unix.txt").read_bytes() == b"1\n2\n"
+    assert (worktree / "new.bat").read_bytes() == b"1\r\n2\r\n"
+
+
 def test_what_is_as_it_should_be_is_not_written_again(fixture: Fixture, worktree: Path) -> None:
     before = {name: (worktree / name).lstat() for name in ("src/lib/words.txt", "tools/run.sh", "latest")}
     reset_to_commit(fixture.project, worktree, fixture.commit({"src/app.py": "changed\n"}))

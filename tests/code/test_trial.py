@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,6 +34,18 @@ def test_the_base_and_the_pending_entries_are_tried_and_nothing_is_written(bare:
     assert found == [Clash(None, ("a",), (BaseChange(base, None),)), Clash(T1, ("b",)), Clash(T3, ("b",))]
     assert objects(bare) == before
     assert list(clashes(bare.project, submission, start, [Pending(T2, merges)])) == []
+
+
+def test_what_it_needs_for_a_moment_is_where_the_next_start_would_clear_it_away(
+    bare: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python tries out the system's folder by a file, which a kill in that moment leaves for ever."""
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    start = bare.tip()
+    submission, base = (bare.commit({"a": f"{who}\n"}, parents=[start]) for who in ("mine", "yours"))
+    (clash,) = clashes(bare.project, submission, base, [])
+    assert clash.paths == ("a",)
+    assert list((bare.project.state_dir / "scratch").iterdir()) == []
 
 
 def test_it_ends_where_it_is_given_up(bare: Fixture) -> None:

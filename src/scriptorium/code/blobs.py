@@ -19,7 +19,7 @@ from attrs import define, field
 from pygit2.enums import FileMode, FilterMode
 
 from scriptorium.code.nofollow import open_below, open_file, open_folder, read_bounded
-from scriptorium.code.repository import Project
+from scriptorium.code.repository import Project, ensure_scratch_dir
 
 SMALL_BYTES = 256 * 1024
 """What `create_blob` compresses within a few milliseconds."""
@@ -95,7 +95,7 @@ class BlobWriter:
         place = self._project.git_dir / "objects" / oid[:2] / oid[2:]
         if place.is_symlink():
             # No git made it. libgit2 would touch whatever it leads to, and take that for the object.
-            with tempfile.TemporaryFile() as file:
+            with tempfile.TemporaryFile(dir=ensure_scratch_dir(self._project)) as file:
                 file.write(data)
                 file.seek(0)
                 return write_loose_blob(self._project.git_dir, file.fileno(), len(data))
@@ -137,9 +137,7 @@ class BlobWriter:
         own = self._project.git_dir / "info" / "attributes"
         if not self._attributes and not settings and not own.is_file():
             return None
-        # Where the next start clears away what a kill leaves.
-        place = self._project.state_dir / "scratch"
-        place.mkdir(parents=True, exist_ok=True)
+        place = ensure_scratch_dir(self._project)
         self._scratch = tempfile.TemporaryDirectory(prefix="attributes-", dir=place)
         root = Path(self._scratch.name)
         cleaning = pygit2.init_repository(str(root), initial_head="scratch")

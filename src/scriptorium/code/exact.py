@@ -46,7 +46,8 @@ class WorktreeBroken(Exception):
 
 @define
 class _Survey:
-    """What the walk over a worktree found: `present` as wanted, `spared` for the moment as `keep` asks.
+    """What the walk over a worktree found: `present` as wanted, `stale` but for the bytes, `spared` for the
+    moment as `keep` asks.
 
     With `fresh_mode`, the permissions of a folder that a checkout makes now, owners and permissions are made
     those of a fresh one; without, they only have to let us work there.
@@ -56,6 +57,7 @@ class _Survey:
     keep: frozenset[bytes] = frozenset()
     fresh_mode: int | None = None
     present: set[bytes] = field(factory=set)
+    stale: set[bytes] = field(factory=set)
     spared: list[bytes] = field(factory=list)
 
 
@@ -121,12 +123,13 @@ def _complete(survey: _Survey, own_dir: Path, commit: Oid, leaves: Mapping[bytes
     repo.index.read_tree(tree)
     repo.index.write()
     filtered = _filtered(repo, own_dir, leaves, survey.present)
-    for path in survey.present & filtered:
-        os.unlink(os.path.join(root, path))
     missing = leaves.keys() - (survey.present - filtered)
     plain = {path: leaves[path] for path in missing - filtered if leaves[path].is_file}
     if len(plain) > WRITTEN_BY_US:
         plain = {}
+    # libgit2 leaves a file alone whose content a filter would make the wanted one of.
+    for path in (survey.present & filtered) | (survey.stale - plain.keys()):
+        os.unlink(os.path.join(root, path))
     write_plain_files(repo, root, plain)
     by_libgit2 = missing - plain.keys()
     _check_out(repo, tree, by_libgit2)
@@ -225,11 +228,16 @@ def _look(
         return {}
     if isinstance(want, Leaf) and not is_folder and is_exactly(entry.path, want, survey.fresh_mode):
         survey.present.add(path)
-    elif isinstance(want, Leaf) and not is_folder and can_be_rewritten(entry.path, want, survey.fresh_mode):
-        pass  # the dear part of a file is to make one and to remove one
+    elif isinstance(want, Leaf) and not is_folder and _may_be_rewritten(survey, entry, want):
+        survey.stale.add(path)  # the dear part of a file is to make one and to remove one
     else:
         trash.take(entry.path)
     return None
+
+
+def _may_be_rewritten(survey: _Survey, entry: os.DirEntry[bytes], want: Leaf) -> bool:
+    # Attributes are asked for before anything is written: the agent's must be gone by then.
+    return entry.name != b".gitattributes" and can_be_rewritten(entry.path, want, survey.fresh_mode)
 
 
 def _filtered(

@@ -245,6 +245,16 @@ def ensure_state_dir(project: Project) -> Path:
     return folder
 
 
+def ensure_scratch_dir(project: Project) -> Path:
+    """Make the folder for what is needed for a moment: the next start clears away what a kill leaves there.
+
+    Raises as `ensure_state_dir` does, and `OSError`.
+    """
+    folder = ensure_state_dir(project) / "scratch"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def signature() -> pygit2.Signature:
     """Who commits for scriptorium, now; whatever the user's own identity is or lacks."""
     return pygit2.Signature(IDENTITY_NAME, IDENTITY_EMAIL)

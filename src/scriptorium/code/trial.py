@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 import pygit2
@@ -12,7 +13,7 @@ from attrs import frozen
 from scriptorium.code.base_changes import BaseChange, changes_on_base
 from scriptorium.code.conflicts import FILES_SHOWN
 from scriptorium.code.left_merge import conflict_paths, contains
-from scriptorium.code.repository import Project, opened
+from scriptorium.code.repository import Project, ensure_scratch_dir, opened
 from scriptorium.plan.ids import Oid, TicketId
 
 _BEFORE_LOOSE: Final = 2
@@ -61,16 +62,17 @@ def clashes(
         if not contains(repo, submission, base):
             tried.insert(0, (None, base))
         if tried:
-            yield from _try(repo, submission, tried, given_up)
+            yield from _try(repo, ensure_scratch_dir(project), submission, tried, given_up)
 
 
 def _try(
     repo: pygit2.Repository,
+    scratch: Path,
     submission: Oid,
     tried: Sequence[tuple[TicketId | None, Oid]],
     given_up: Callable[[], bool],
 ) -> Iterator[Clash]:
-    with tempfile.TemporaryDirectory(prefix="scriptorium-") as aside:
+    with tempfile.TemporaryDirectory(prefix="trial-", dir=scratch) as aside:
         # Libgit2 writes the text of each file that both sides changed. Nobody needs it.
         repo.odb.add_backend(pygit2.OdbBackendLoose(aside, 0, False), _BEFORE_LOOSE)
         for ticket, commit in tried:
