@@ -18,7 +18,7 @@ import pygit2
 from attrs import define, field
 from pygit2.enums import FileMode, FilterMode
 
-from scriptorium.code.nofollow import open_below, open_file, open_folder, read_bounded
+from scriptorium.code.nofollow import PIECE_BYTES, open_below, open_file, open_folder, read_bounded
 from scriptorium.code.repository import Project, ensure_scratch_dir
 
 SMALL_BYTES = 256 * 1024
@@ -27,7 +27,6 @@ CLEANED_LIMIT_BYTES = 64 * 1024 * 1024
 """Line ends are not converted in files larger than this: it needs the whole file in memory."""
 FILE_LIMIT_BYTES = 2 * 1024 * 1024 * 1024
 """No file larger than this is stored: it is an accident, and every checkout would carry it."""
-CHUNK_BYTES = 1024 * 1024
 
 _TRIES = 10
 """Each makes its folder anew, so that only one that `git gc` removes within microseconds costs another."""
@@ -185,7 +184,7 @@ def _deflate(descriptor: int, size: int, file: BinaryIO) -> str:
     compressor = zlib.compressobj(level=1)
     file.write(compressor.compress(header))
     left = size
-    while left > 0 and (chunk := os.read(descriptor, min(left, CHUNK_BYTES))):
+    while left > 0 and (chunk := os.read(descriptor, min(left, PIECE_BYTES))):
         digest.update(chunk)
         file.write(compressor.compress(chunk))
         left -= len(chunk)

@@ -8,13 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from typing import Final
 
 from pygit2.enums import FileMode
 
+from scriptorium.code.nofollow import PIECE_BYTES
 from scriptorium.code.trees import Leaf
-
-CHUNK_BYTES: Final = 1024 * 1024
 
 
 def is_exactly(path: bytes, want: Leaf, fresh_mode: int | None = None) -> bool:
@@ -69,7 +67,7 @@ def _file_id(path: bytes, size: int) -> str:
     digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
     file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        while chunk := os.read(file, CHUNK_BYTES):
+        while chunk := os.read(file, PIECE_BYTES):
             digest.update(chunk)
             if len(chunk) == size:
                 break  # nobody writes to it: there is no more

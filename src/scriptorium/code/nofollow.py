@@ -13,6 +13,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+PIECE_BYTES = 64 * 1024
+"""One read. Memory is taken for all that it asks for: for a MiB, that takes longer than to read a file."""
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -60,7 +63,7 @@ def read_bounded(descriptor: int, limit_bytes: int) -> bytes | None:
     """What is in an open file, to its end; None when it is more than `limit_bytes`."""
     parts: list[bytes] = []
     left = limit_bytes + 1
-    while left > 0 and (part := os.read(descriptor, min(left, 1 << 20))):
+    while left > 0 and (part := os.read(descriptor, min(left, PIECE_BYTES))):
         parts.append(part)
         left -= len(part)
     return b"".join(parts) if left > 0 else None

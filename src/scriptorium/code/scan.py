@@ -18,7 +18,14 @@ from pygit2.enums import FileMode
 from pygit2.ffi import ffi
 
 from scriptorium.code.ignore import FILE_LIMIT_BYTES, IgnoreRules
-from scriptorium.code.nofollow import open_below, open_file, open_folder, read_bounded, read_small
+from scriptorium.code.nofollow import (
+    PIECE_BYTES,
+    open_below,
+    open_file,
+    open_folder,
+    read_bounded,
+    read_small,
+)
 
 INDEX_LIMIT_BYTES = 256 * 1024 * 1024
 """An index larger than this (some two million files) is not read."""
@@ -28,7 +35,6 @@ RULES_LIMIT_BYTES = 32 * 1024 * 1024
 """All `.gitignore` and `.gitattributes` files of one worktree together."""
 PATH_LIMIT_BYTES = 3_500
 """A longer path could not be checked out: the system takes 4,096 bytes with the worktree's own in front."""
-CHUNK_BYTES = 1024 * 1024
 
 
 @frozen
@@ -292,6 +298,6 @@ def _content_id(opened: int, name: str, found: os.stat_result) -> str:
     with open_file(name, opened) as descriptor:
         size = os.fstat(descriptor).st_size
         digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-        while chunk := os.read(descriptor, CHUNK_BYTES):
+        while chunk := os.read(descriptor, PIECE_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
