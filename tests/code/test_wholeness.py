@@ -11,7 +11,7 @@ import pytest
 from scriptorium.code.landing import Landed
 from scriptorium.code.pins import pin_submitted, pin_work, pins_of
 from scriptorium.code.repository import open_repository
-from scriptorium.code.wholeness import ObjectsVanished, again_if_vanished, missing_object
+from scriptorium.code.wholeness import ObjectsVanished, missing_object
 from scriptorium.plan.ids import Oid, TicketId
 from tests.code.landings import submit, try_landing
 
@@ -60,31 +60,6 @@ def test_what_its_parents_have_is_not_looked_at(fixture: Fixture) -> None:
     vanish(fixture, str(fixture.open()[fixture.tip()].peel(pygit2.Tree)["README.md"].id))
     assert missing_object(fixture.project.git_dir, commit) is None
     assert missing_object(fixture.project.git_dir, commit, []) is not None
-
-
-def test_it_is_made_again(fixture: Fixture) -> None:
-    tries: list[Oid] = []
-
-    def keep() -> str:
-        commit = fixture.commit({"src/new.py": "new\n"})
-        if not tries:
-            vanish(fixture, objects_of(fixture, commit)["file"])
-        tries.append(commit)
-        return pin_work(open_repository(fixture.project), ONE, commit)
-
-    assert again_if_vanished(keep) == "refs/scriptorium/work/0001/1"
-    assert len(tries) == 2
-    assert missing_object(fixture.project.git_dir, tries[0]) is None
-
-
-def test_there_is_an_end_to_it(fixture: Fixture) -> None:
-    def keep() -> str:
-        commit = fixture.commit({"src/new.py": "new\n"})
-        vanish(fixture, commit)
-        return pin_work(open_repository(fixture.project), ONE, commit)
-
-    with pytest.raises(ObjectsVanished, match="do not run `git gc --prune=now`"):
-        again_if_vanished(keep)
 
 
 @pytest.mark.parametrize("kind", ["fixture", "bare"])

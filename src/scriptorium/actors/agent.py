@@ -27,7 +27,7 @@ from scriptorium.actors.attempts import (
 from scriptorium.actors.by_hand import taken_away
 from scriptorium.actors.coding_prompt import coding_prompt, guides_in
 from scriptorium.actors.crew import Place
-from scriptorium.actors.events import AttemptOver, AttemptStarted, Parked, Reopened
+from scriptorium.actors.events import AttemptOver, AttemptStarted, Parked, Reopened, Trouble
 from scriptorium.actors.findings import find_out
 from scriptorium.actors.logs import next_log
 from scriptorium.actors.messages import AgentMessage, AttemptEnded, Submit
@@ -135,6 +135,8 @@ class Agent(Actor[AgentMessage]):
             await self._commit_end(file, lifetime_over(used_up), parks=True)
             return None
         prepared, guides, number, log = await world.offload(partial(self._make_ready, file, view.tip))
+        if prepared.mended is not None:
+            world.events.publish(Trouble(f"{self._id}: {prepared.mended}"))
         area = view.snapshot.areas.get(file.ticket.area)
         job = AgentJob(
             role=Role.CODING,
@@ -245,7 +247,7 @@ class Agent(Actor[AgentMessage]):
         """What is written down of a run, with its rest pinned; None when the agent has done nothing."""
         world = self._world
         tip = (await world.look()).tip
-        unsubmitted = await world.offload(partial(pin_rest, world, self._id, attempt, tip))
+        unsubmitted = await pin_rest(world, self._id, attempt, tip)
         used = self._session.follow(attempt.job, outcome, ending)
         if ending is Ending.INFRASTRUCTURE_FAULT or (ending is Ending.PROVIDER_FAULT and not used.any):
             return None

@@ -7,6 +7,7 @@ from functools import partial
 
 import trio
 
+from scriptorium.actors.whole_commits import on_whole
 from scriptorium.actors.world import AgentJob, NoVerdict, World
 from scriptorium.code.evidence import Result, Verdict
 from scriptorium.code.work import snapshot_work
@@ -21,7 +22,8 @@ async def find_out(world: World, ticket: TicketId, job: AgentJob, tip: Oid | Non
     The checks run in the agent's worktree, whose processes are gone, and not in an exact copy of its tree: so
     the verdict is for the agent alone, and is not kept. Cancelled, nothing is left running.
     """
-    work = await world.offload(partial(snapshot_work, world.project, job.cwd, ticket, base=tip))
+    look = partial(snapshot_work, world.project, job.cwd, ticket, base=tip)
+    work = await on_whole(world, ticket, job.cwd, tip, look)
     if work is None or not work.files:
         return "It holds no change that is not committed on the ticket's branch or on the base branch."
     found: list[Verdict | NoVerdict] = []  # stays empty when the nursery is cancelled first

@@ -24,11 +24,11 @@ from scriptorium.code.locks import (
     remove_stale_locks,
     undecided_lock,
 )
+from scriptorium.code.mending import Mended, Workplace, on_whole_commits
 from scriptorium.code.pins import pin_work
 from scriptorium.code.places import ticket_of
 from scriptorium.code.repository import Project, branch_tip, open_repository
 from scriptorium.code.scratch import discard_all
-from scriptorium.code.wholeness import again_if_vanished
 from scriptorium.harness.process import DeadRun, Runner
 from scriptorium.harness.records import RunRecord
 from scriptorium.plan.refs import RefError
@@ -56,9 +56,7 @@ async def recover(
         news.append(_ended(dead))
         if record.facts.role == Role.CODING.value:
             try:
-                news += await offload(
-                    partial(again_if_vanished, partial(_pin, project, branch, plan, record))
-                )
+                news += await offload(partial(_pin, project, branch, plan, record))
             except (OSError, pygit2.GitError, RefError) as error:
                 # The files are still in the worktree, where the next attempt finds them.
                 news.append(
@@ -107,10 +105,18 @@ def _pin(project: Project, branch: str, plan: Snapshot, record: RunRecord) -> li
     ticket = ticket_of(project, worktree)
     if ticket is None or ticket != record.facts.ticket:
         return []
-    repository = open_repository(project)
-    late = ticket in queued_tickets(plan)
-    work = snapshot_work(project, worktree, ticket, base=branch_tip(repository, branch), late=late)
-    if work is None:
-        return []
-    pin_work(repository, ticket, work.commit)
-    return [Recovered(f"{ticket}: pinned the work in progress of the run that was cut short")]
+    base = branch_tip(open_repository(project), branch)
+    news: list[Event] = []
+
+    def keep() -> bool:
+        work = snapshot_work(project, worktree, ticket, base=base, late=ticket in queued_tickets(plan))
+        if work is not None:
+            pin_work(open_repository(project), ticket, work.commit)
+        return work is not None
+
+    def tell(mended: Mended) -> None:
+        news.append(Trouble(f"{ticket}: {mended}"))
+
+    if on_whole_commits(Workplace(project, ticket, worktree, base), keep, tell):
+        news.append(Recovered(f"{ticket}: pinned the work in progress of the run that was cut short"))
+    return news

@@ -8,6 +8,7 @@ from scriptorium.actors.attempt import Attempt
 from scriptorium.actors.events import Submitted
 from scriptorium.actors.foreseeing import foresee
 from scriptorium.actors.together import together
+from scriptorium.actors.whole_commits import on_whole
 from scriptorium.actors.world import World
 from scriptorium.code.capture import (
     Captured,
@@ -20,8 +21,7 @@ from scriptorium.code.capture import (
 )
 from scriptorium.code.left_merge import contains
 from scriptorium.code.pins import pin_submitted, pin_work
-from scriptorium.code.repository import OpenProject, opened
-from scriptorium.code.wholeness import again_if_vanished
+from scriptorium.code.repository import opened
 from scriptorium.plan.ids import Oid, TicketId
 from scriptorium.plan.repository import PlanBusy
 from scriptorium.plan.transitions import Enqueue, PreconditionFailed
@@ -39,7 +39,11 @@ async def submit(world: World, ticket: TicketId, attempt: Attempt, summary: str)
     """
     try:
         tip = (await world.look()).tip
-        captured, merges = await world.offload(partial(_capture, world, ticket, attempt, tip))
+        if tip is None:
+            gone = f"Not submitted: the base branch {world.branch} has no commit any more"
+            return SubmitAnswer(accepted=False, message=gone)
+        take = partial(_take, world, ticket, attempt, tip)
+        captured, merges = await on_whole(world, ticket, attempt.prepared.path, tip, take)
         if captured is attempt.accepted and attempt.answer is not None:
             return attempt.answer
         if captured is not attempt.accepted:
@@ -61,32 +65,26 @@ def _accepted(ticket: TicketId, captured: Captured, foreseen: str) -> SubmitAnsw
     return SubmitAnswer(accepted=True, message="\n\n".join(filter(None, (said, foreseen, _END))))
 
 
-def pin_rest(world: World, ticket: TicketId, attempt: Attempt, tip: Oid | None) -> tuple[str, ...]:
+async def pin_rest(world: World, ticket: TicketId, attempt: Attempt, tip: Oid | None) -> tuple[str, ...]:
     """Pin what the worktree holds beyond the submission; names the files that were not submitted."""
-    rest = again_if_vanished(partial(_keep_rest, world, ticket, attempt, tip))
+    keep = partial(_keep_rest, world, ticket, attempt, tip)
+    rest = await on_whole(world, ticket, attempt.prepared.path, tip, keep)
     return rest.files if rest is not None and attempt.accepted is not None else ()
 
 
-def _capture(world: World, ticket: TicketId, attempt: Attempt, tip: Oid | None) -> tuple[Captured, bool]:
+def _take(world: World, ticket: TicketId, attempt: Attempt, tip: Oid) -> tuple[Captured, bool]:
     """What the worktree holds, pinned and on the ticket's branch; or the submission that it is again.
 
     And whether it contains the base branch's tip, which it then cannot conflict with.
     """
-    if tip is None:
-        raise SubmissionRefused(f"the base branch {world.branch} has no commit any more")
     with opened(world.project) as project:
-        captured = again_if_vanished(partial(_take, project, ticket, attempt, tip))
-        if captured is not attempt.accepted:
+        captured = capture(project, attempt.prepared.path, ticket, tip)
+        if attempt.accepted is not None and captured.tree == attempt.accepted.tree:
+            captured = attempt.accepted
+        else:
+            pin_submitted(project.repo, ticket, captured.commit, tip)
             advance_branch(project, ticket, captured.commit)
         return captured, contains(project.repo, captured.commit, tip)
-
-
-def _take(project: OpenProject, ticket: TicketId, attempt: Attempt, tip: Oid) -> Captured:
-    captured = capture(project, attempt.prepared.path, ticket, tip)
-    if attempt.accepted is not None and captured.tree == attempt.accepted.tree:
-        return attempt.accepted
-    pin_submitted(project.repo, ticket, captured.commit)
-    return captured
 
 
 async def _enqueue(

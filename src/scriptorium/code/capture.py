@@ -83,8 +83,8 @@ def capture(project: Project, worktree: Path, ticket: TicketId, base: Oid) -> Ca
     if head is None or not share_history(repo, head, base):
         raise SubmissionRefused(
             "HEAD shares no history with the base branch; go back to your branch with: "
-            f"git symbolic-ref HEAD refs/heads/{ticket_branch(ticket)} (if HEAD is there, the base branch "
-            "was replaced by another history, which is for a person to settle: end now)"
+            f"git symbolic-ref HEAD refs/heads/{ticket_branch(ticket)} (if HEAD is there, that history or "
+            "the base branch's was lost or replaced, which is not for you to settle: end now)"
         )
     _refuse_foreign_operation(repo, registration.own_dir, base)
     recorded = record(project, worktree, registration.own_dir, head)

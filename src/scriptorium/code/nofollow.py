@@ -81,6 +81,13 @@ def read_small(path: Path, limit_bytes: int) -> bytes | None:
         return None
 
 
+def remove_file(trusted: Path, path: Path) -> None:
+    """Remove what is at `path` below a trusted folder, if that can be had without following a link."""
+    folder = b"/".join(map(os.fsencode, path.parent.parts))
+    with contextlib.suppress(OSError), open_folder(trusted) as root, open_below(root, folder) as opened:
+        os.unlink(path.name, dir_fd=opened)
+
+
 def write_anew(path: Path, content: bytes) -> None:
     """Write a file by replacing it, so that a link in its place is not written through.
 

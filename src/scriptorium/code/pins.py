@@ -16,7 +16,7 @@ import pygit2
 
 from scriptorium.code.repository import common_dir
 from scriptorium.code.safekeeping import give_ref
-from scriptorium.code.wholeness import ObjectsVanished, missing_object
+from scriptorium.code.wholeness import ObjectsVanished, missing_object, missing_since
 from scriptorium.plan.ids import (
     InvalidName,
     Oid,
@@ -39,14 +39,16 @@ _PIN_TRIES = 100
 """Another writer of the same ticket's pins is rare; a hundred lost races mean something else is wrong."""
 
 
-def pin_submitted(repo: pygit2.Repository, ticket: TicketId, commit: Oid) -> str:
+def pin_submitted(repo: pygit2.Repository, ticket: TicketId, commit: Oid, base: Oid | None = None) -> str:
     """Keep a submitted commit; returns the ref's name. One that is pinned so already is not pinned again.
+
+    With `base`, which is whole, so must be all that it would bring there.
 
     Raises:
         ObjectsVanished: git is removing what no ref has; make the commit anew.
         RefError: the ref could not be written, so the commit is not safe yet.
     """
-    return _pin(repo, f"{SUBMITTED}/{ticket}/", commit)
+    return _pin(repo, f"{SUBMITTED}/{ticket}/", commit, base)
 
 
 def pin_work(repo: pygit2.Repository, ticket: TicketId, commit: Oid) -> str:
@@ -69,7 +71,7 @@ def work_pins(repo: pygit2.Repository, ticket: TicketId) -> tuple[Oid, ...]:
     return tuple(commit for commit in commits if commit is not None)
 
 
-def _pin(repo: pygit2.Repository, folder: str, commit: Oid) -> str:
+def _pin(repo: pygit2.Repository, folder: str, commit: Oid, base: Oid | None = None) -> str:
     for _ in range(_PIN_TRIES):
         numbers = [0]
         for name in ref_names(repo, folder):
@@ -85,10 +87,10 @@ def _pin(repo: pygit2.Repository, folder: str, commit: Oid) -> str:
         except RefMoved:
             continue
         except RefError as error:
-            _require_whole(repo, name, commit, error)
+            _require_whole(repo, name, commit, base, error)
             raise
         try:
-            _require_whole(repo, name, commit)
+            _require_whole(repo, name, commit, base)
         except ObjectsVanished:
             delete_ref(repo, name, old=commit)
             raise
@@ -96,8 +98,11 @@ def _pin(repo: pygit2.Repository, folder: str, commit: Oid) -> str:
     raise RefError(f"{folder}: other pins kept being made there; {commit} is not pinned")
 
 
-def _require_whole(repo: pygit2.Repository, name: str, commit: Oid, cause: RefError | None = None) -> None:
-    missing = missing_object(common_dir(Path(repo.path)), commit)
+def _require_whole(
+    repo: pygit2.Repository, name: str, commit: Oid, base: Oid | None, cause: RefError | None = None
+) -> None:
+    git_dir = common_dir(Path(repo.path))
+    missing = missing_object(git_dir, commit) if base is None else missing_since(git_dir, commit, base)
     if missing is not None:
         raise ObjectsVanished(name, commit, missing) from cause
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from scriptorium.code.mending import Workplace, mend, on_whole_commits
 from scriptorium.code.pins import pin_work
 from scriptorium.code.registration import forget, is_real_folder, registrations_of
 from scriptorium.code.removal import TRASH_PREFIX, Trash, open_up
 from scriptorium.code.repository import Project, ensure_state_dir, open_repository
-from scriptorium.code.wholeness import again_if_vanished
 from scriptorium.code.work import snapshot_work
 from scriptorium.plan.ids import InvalidName, Oid, TicketId, parse_slug, parse_ticket_id
 
@@ -84,7 +84,9 @@ def pin_what_is_there(project: Project, path: Path, *, base: Oid | None = None) 
     ticket = ticket_of(project, path)
     if ticket is not None and is_real_folder(project, path):
         open_up(os.fsencode(path))
-        again_if_vanished(partial(_pin, project, path, ticket, base))
+        place = Workplace(project, ticket, path, base)
+        mend(place)  # where a file is gone from git alone, nothing below would miss it
+        on_whole_commits(place, partial(_pin, project, path, ticket, base))
 
 
 def _pin(project: Project, path: Path, ticket: TicketId, base: Oid | None) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pygit2
-from attrs import frozen
+from attrs import evolve, frozen
 
 from scriptorium.code.base_merge import Plan, check_out, leave_merge, plan_merge, remove_locks, renew_index
 from scriptorium.code.exact import WorktreeBroken, reset_to_commit
@@ -24,6 +24,7 @@ from scriptorium.code.left_merge import (
     left_merge,
     remember,
 )
+from scriptorium.code.mending import Mended, Workplace, mend
 from scriptorium.code.places import (
     base_worktree,
     discard,
@@ -64,7 +65,8 @@ class Prepared:
     """A worktree that an agent, or the checks, can be started in.
 
     `head` is the commit that is checked out. `merged` says that the base was brought in just now; `conflicts`
-    are the files of a merge of the base that is left open for the agent, sorted.
+    are the files of a merge of the base that is left open for the agent, sorted. `mended` says what had to be
+    given up of the ticket's branch for want of its objects.
     """
 
     path: Path
@@ -72,6 +74,7 @@ class Prepared:
     head: Oid
     merged: bool
     conflicts: tuple[str, ...]
+    mended: Mended | None = None
 
 
 @frozen
@@ -121,14 +124,16 @@ def prepare_worktree(
     """
     with opened(project) as open_project:
         path = ticket_worktree(project, ticket, slug)
-        return _prepare(_Job(open_project, open_project.repo, ticket, path, base, merge_base))
+        job = _Job(open_project, open_project.repo, ticket, path, base, merge_base)
+        make_parents(project)
+        # Its processes are gone, so nobody holds a lock on the ticket's branch.
+        (project.git_dir / f"{job.ref}.lock").unlink(missing_ok=True)
+        mended = mend(Workplace(project, ticket, path, base))
+        return evolve(_prepare(job), mended=mended)
 
 
 def _prepare(job: _Job) -> Prepared:
     project, path = job.project, job.path
-    make_parents(project)
-    # Its processes are gone, so nobody holds a lock on the ticket's branch.
-    (project.git_dir / f"{job.ref}.lock").unlink(missing_ok=True)
     _remove_others(job)
     registration = _sound(project, path)
     if registration is None:
@@ -214,10 +219,11 @@ def _put_on_branch(job: _Job, registration: Registration) -> Oid | None:
     An agent may have gone to another branch, or detached HEAD. What it committed there on top of the ticket's
     branch is taken over; a merge that scriptorium made for checking is not.
     """
-    tip, head = job.tip(), head_commit(job.repo, registration.own_dir)
     at = read_head(registration.own_dir)
     if at is not None and at.ref == job.ref:
-        return tip
+        # Without a branch nobody knows what the files are work on: they are pinned, and it begins anew.
+        return branch_tip(job.repo, job.branch)
+    tip, head = job.tip(), head_commit(job.repo, registration.own_dir)
     if head is None or not contains(job.repo, head, tip) or foreign_operation(registration.own_dir):
         return None
     if head != tip:

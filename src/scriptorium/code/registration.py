@@ -12,15 +12,21 @@ import os
 import stat
 from enum import Enum
 from pathlib import Path
+from typing import Final
 
 import pygit2
 from attrs import frozen
 
 from scriptorium.code.nofollow import read_small
 from scriptorium.code.removal import Trash, open_up
-from scriptorium.code.repository import Project, branch_tip
+from scriptorium.code.repository import Project
+from scriptorium.code.wholeness import ObjectsVanished
 from scriptorium.plan.freeing import freed_behind
 from scriptorium.plan.ids import InvalidName, Oid, parse_oid
+from scriptorium.plan.refs import RefError, read_ref
+
+NO_COMMIT: Final = Oid("0" * 40)
+"""Git's word for none."""
 
 BEING_PREPARED = "scriptorium is preparing this worktree\n"
 """In git's `locked` file until a worktree is complete. Found at the next start, it is a half-made one."""
@@ -97,15 +103,27 @@ def read_head(own_dir: Path) -> Head | None:
 
 
 def head_commit(repo: pygit2.Repository, own_dir: Path) -> Oid | None:
-    """The commit that a worktree's HEAD leads to; None when it is unreadable, unborn or no commit."""
+    """The commit that a worktree's HEAD leads to; None when it is unreadable, unborn or no commit.
+
+    Raises `ObjectsVanished` when it names what the repository does not have: `mending.py` is the way on.
+    """
+    named = named_by_head(repo, own_dir)
+    if named is None:
+        return None
+    if named not in repo:
+        raise ObjectsVanished("HEAD", named, named)
+    return named if isinstance(repo.get(named), pygit2.Commit) else None
+
+
+def named_by_head(repo: pygit2.Repository, own_dir: Path) -> Oid | None:
+    """The commit that a worktree's HEAD names, there or not; None when it is unborn or cannot be read."""
     head = read_head(own_dir)
-    if head is None:
+    if head is None or head.branch is None:
+        return head.commit if head is not None and head.commit != NO_COMMIT else None
+    try:
+        return read_ref(repo, f"refs/heads/{head.branch}")
+    except RefError:
         return None
-    if head.branch is not None:
-        return branch_tip(repo, head.branch)
-    if head.commit is None or not isinstance(repo.get(head.commit), pygit2.Commit):
-        return None
-    return head.commit
 
 
 def is_half_made(own_dir: Path) -> bool:

@@ -51,7 +51,7 @@ def give_ref(
         OSError: it could not be written.
     """
     try:
-        objects = _objects(repo, new, [old, *known])
+        objects = _objects_since(repo, new, [old, *known])
     except (KeyError, pygit2.GitError) as error:
         raise ObjectsVanished(name, new, missing_object(common_dir(Path(repo.path)), new) or new) from error
     with _kept(repo, objects):
@@ -73,6 +73,24 @@ def _kept(repo: pygit2.Repository, objects: list[NewObject]) -> Iterator[None]:
         yield
     finally:
         keep.let_go()
+
+
+def _objects_since(repo: pygit2.Repository, commit: Oid, known: Sequence[Oid | None]) -> list[NewObject]:
+    """As `_objects`. A known commit that another agent has lost what was before it of is not gone by."""
+    try:
+        return _objects(repo, commit, known)
+    except (KeyError, pygit2.GitError):
+        sound = [tip for tip in known if tip is not None and _can_walk(repo, commit, tip)]
+        if not sound:
+            raise
+        return _objects(repo, commit, sound)
+
+
+def _can_walk(repo: pygit2.Repository, commit: Oid, tip: Oid) -> bool:
+    try:
+        return repo.merge_base(commit, tip) is not None
+    except (KeyError, pygit2.GitError):
+        return False
 
 
 def _objects(repo: pygit2.Repository, commit: Oid, known: Iterable[Oid | None]) -> list[NewObject]:

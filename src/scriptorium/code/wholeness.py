@@ -1,22 +1,17 @@
 """Whether everything of a new commit is still there: `git gc --prune=now` removes what no ref has yet, also
-while it is being written. Looked at once a ref has it, and made again when it is not whole.
+while it is being written. Looked at once a ref has it; `mending.py` has the way on when it is not whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, TypeVar
 
 import pygit2
 from pygit2.enums import FileMode
 
 from scriptorium.plan.ids import Oid
 from scriptorium.plan.refs import RefError
-
-T = TypeVar("T")
-
-_TRIES: Final = 3
 
 
 class ObjectsVanished(RefError):
@@ -27,16 +22,6 @@ class ObjectsVanished(RefError):
             f"{name} cannot be at {commit}: its object {missing} is not there (any more); "
             "do not run `git gc --prune=now` or `git prune` while scriptorium runs"
         )
-
-
-def again_if_vanished(keep: Callable[[], T]) -> T:
-    """Do `keep`, which makes a commit and has a ref keep it, afresh when git takes its objects away."""
-    for _ in range(_TRIES - 1):
-        try:
-            return keep()
-        except ObjectsVanished:
-            continue
-    return keep()
 
 
 def missing_object(git_dir: Path, commit: Oid, known: Sequence[Oid] | None = None) -> Oid | None:
@@ -52,6 +37,26 @@ def missing_object(git_dir: Path, commit: Oid, known: Sequence[Oid] | None = Non
     # A shallow clone lacks some, and then says less.
     there = [other for other in others if isinstance(repo.get(other), pygit2.Commit)]
     return _missing(repo, found.tree_id, [repo[other].peel(pygit2.Tree).id for other in there])
+
+
+def missing_since(git_dir: Path, commit: Oid, base: Oid) -> Oid | None:
+    """An object that the repository lacks of `commit` or of what was before it and is not in `base`.
+
+    None when all are there. Costs as much as all of these commits change.
+    """
+    repo = pygit2.Repository(str(git_dir))
+    if not isinstance(repo.get(commit), pygit2.Commit):
+        return commit
+    walker = repo.walk(commit)
+    try:
+        walker.hide(base)
+        for one in walker:
+            missing = _missing(repo, one.tree_id, [parent.tree_id for parent in one.parents])
+            if missing is not None:
+                return missing
+    except (KeyError, pygit2.GitError):  # a commit before it is not there; libgit2 does not say which
+        return commit
+    return None
 
 
 def _missing(repo: pygit2.Repository, oid: pygit2.Oid, known: Sequence[pygit2.Oid]) -> Oid | None:
