@@ -89,6 +89,12 @@ def test_a_queued_ticket_needs_nobody_and_is_still_in_progress_for_its_area() ->
     assert chosen(plan, staffing()) == []
 
 
+def test_what_a_person_takes_back_waits_until_the_queue_has_let_go_of_it() -> None:
+    """Its check may be running in its worktree, and its old submission would still land."""
+    plan = PlanFiles().with_(ticket(1, area="a"), ticket(2, area="b")).queue(entry(1, 1))
+    assert chosen(plan, staffing()) == [2]
+
+
 def test_who_is_held_or_rests_is_left_alone() -> None:
     plan = PlanFiles().with_(ticket(1, IN_PROGRESS, area="a"), ticket(2, area="b"), ticket(3, area="c"))
     assert chosen(plan, staffing(held=(1, 2))) == [3]

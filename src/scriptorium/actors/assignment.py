@@ -48,7 +48,8 @@ def decide_assignments(snapshot: Snapshot, staffing: Staffing) -> list[Assignmen
     """What to start now, most urgent first; at most as many as there are free places.
 
     Nothing starts unless the base branch is known green, but for the ticket that mends it. What is in
-    progress comes before what is open.
+    progress comes before what is open. An open ticket that a submission is still queued for was taken back by
+    a person, and may be being checked in its worktree: it waits until the queue has let go of it.
     """
     if not staffing.base_is_green and not staffing.base_may_be_mended:
         return []
@@ -69,9 +70,10 @@ def _abandoned(snapshot: Snapshot, staffing: Staffing) -> Iterable[TicketFile]:
 
 
 def _assignable(snapshot: Snapshot, staffing: Staffing) -> Iterable[TicketFile]:
+    queued = queued_tickets(snapshot)
     busy: set[AreaName] = {file.ticket.area for file in snapshot.in_state(TicketState.IN_PROGRESS)}
     for file in sorted(snapshot.in_state(TicketState.OPEN), key=_urgency):
-        if not _can_begin(snapshot, staffing, file) or file.ticket.area in busy:
+        if file.id in queued or file.ticket.area in busy or not _can_begin(snapshot, staffing, file):
             continue
         if is_recovery(file.slug) and not is_wanted_anyway(file):
             continue  # the base branch is green without it: it is about to be parked
@@ -81,8 +83,9 @@ def _assignable(snapshot: Snapshot, staffing: Staffing) -> Iterable[TicketFile]:
 
 def _mending(snapshot: Snapshot, staffing: Staffing) -> Iterable[TicketFile]:
     """The open ticket that mends the base branch; its area is nobody else's."""
+    queued = queued_tickets(snapshot)
     for file in snapshot.in_state(TicketState.OPEN):
-        if is_recovery(file.slug) and _can_begin(snapshot, staffing, file):
+        if is_recovery(file.slug) and file.id not in queued and _can_begin(snapshot, staffing, file):
             yield file
 
 
