@@ -221,7 +221,12 @@ def test_loose_objects_that_killed_processes_left_are_swept_up_wherever_they_are
     elsewhere.mkdir()
     (place / "6f").symlink_to(elsewhere)
     (place / "7f").write_bytes(b"no folder")
-    left = [place / "tmp_obj_large", place / "tmp_object_git2_abc", place / "5f" / "tmp_obj_d9le5a"]
+    left = [
+        place / "maintenance.lock",
+        place / "tmp_obj_large",
+        place / "tmp_object_git2_abc",
+        place / "5f" / "tmp_obj_d9le5a",
+    ]
     kept = [place / "5f" / "tmp_obj_young", place / "5f" / "75ca", elsewhere / "tmp_obj_linked"]
     for path in (*left, *kept):
         path.touch()

@@ -167,7 +167,7 @@ def assert_swept(place: Place) -> None:
     """A day after a service has ended well nothing half written is left, and no lock or pack too many."""
     objects = place.root / ".git" / "objects"
     a_day_ago = time.time() - LEFT_SECONDS - 1
-    for path in objects.rglob("tmp_*"):
+    for path in (*objects.rglob("tmp_*"), *objects.glob("*.lock")):
         os.utime(path, (a_day_ago, a_day_ago))
     roll_up(place.root / ".git", packs=0)
     found = Clutter.of(place)

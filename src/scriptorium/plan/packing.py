@@ -43,6 +43,9 @@ _FAN_OUT: Final = re.compile(r"[0-9a-f]{2}")
 _HALF_WRITTEN: Final = ("tmp_object_git2_", "tmp_obj_")
 """Begins the name of a loose object that libgit2, or that git or our own writer of large files, has begun."""
 
+_MAINTENANCE_LOCK: Final = "maintenance.lock"
+"""Of an agent's `git maintenance`. Where one is left, git never keeps house by itself again."""
+
 LEFT_SECONDS: Final = 24 * 3600.0
 """A file on its way that is older was left by a process that was killed."""
 
@@ -141,20 +144,20 @@ def _is_ours(name: str) -> bool:
     return name.startswith(PREFIX) and name.endswith(".idx")
 
 
-def _is_half_written(name: str) -> bool:
-    return name.startswith(_HALF_WRITTEN)
+def _is_left_when_old(name: str) -> bool:
+    return name.startswith(_HALF_WRITTEN) or name == _MAINTENANCE_LOCK
 
 
 def _sweep_loose(objects: Path) -> None:
-    """Remove the objects that processes had begun to write when they were killed: ours, and the agents' git.
+    """Remove what killed processes had begun to write, and the lock of git's housekeeping.
 
-    `git prune` removes the same, but nobody may ever run it. No link is followed: agents write here too.
+    `git prune` removes those objects, but nobody may ever run it. No link is followed: agents write here too.
     """
     for place in (objects, *(objects / name for name in _names(objects) if _FAN_OUT.fullmatch(name))):
         with contextlib.suppress(OSError):
             folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
-                for name in filter(_is_half_written, os.listdir(folder)):  # noqa: PTH208 - a descriptor has no Path
+                for name in filter(_is_left_when_old, os.listdir(folder)):  # noqa: PTH208 - a descriptor has no Path
                     # One that is written on still is younger.
                     if time.time() - os.lstat(name, dir_fd=folder).st_mtime > LEFT_SECONDS:
                         os.unlink(name, dir_fd=folder)
