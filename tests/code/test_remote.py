@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pygit2
@@ -12,6 +12,7 @@ import pytest
 from attrs import evolve
 from pygit2.enums import CredentialType
 
+from scriptorium.code import remote as remotes
 from scriptorium.code.carrier import FOLDER_NAME, clear_carriers
 from scriptorium.code.remote import (
     Pushed,
@@ -25,6 +26,7 @@ from scriptorium.code.remote import (
 from scriptorium.code.remote_access import AccessDenied, Callbacks, RemoteAccess
 from scriptorium.code.repository import ensure_state_dir
 from scriptorium.plan.ids import Oid
+from scriptorium.plan.refs import compare_and_swap
 from tests.code.conftest import Fixture
 
 SECRET = "s3cret-token"
@@ -102,16 +104,38 @@ def test_only_what_the_base_lacks_is_fetched(fixture: Fixture, origin: Path, rem
     assert int.from_bytes(pack.read_bytes()[8 + 255 * 4 :][:4]) == 3
 
 
+@pytest.fixture(params=[remotes.FEW_BYTES, 0], ids=["few", "many"])
+def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A little is copied by way of memory, and much by libgit2."""
+    monkeypatch.setattr(remotes, "FEW_BYTES", request.param)
+
+
+@pytest.mark.usefixtures("both_ways")
+def test_all_that_is_new_arrives(
+    fixture: Fixture, origin: Path, remote: Remote, run_git: Callable[..., str]
+) -> None:
+    base, other = fixture.tip(), fixture.commit({"deep/er/new.txt": "new\n", "link": ("link", "README.md")})
+    fixture.land({"src/app.py": "print('two')\n"})
+    run_git(fixture.root, "merge", "-q", "--no-ff", "-m", "merge", other)
+    ours = fixture.tip()
+    assert remote.push(ours) == Pushed(ours)
+    assert run_git(origin, "fsck", "--strict", "--no-dangling") == ""
+    listed = ("rev-list", "--objects", f"{base}..{ours}")
+    assert run_git(origin, *listed) == run_git(fixture.root, *listed)
+
+
+@pytest.mark.usefixtures("both_ways")
 def test_a_push_that_comes_in_between_is_not_overwritten(
     fixture: Fixture, origin: Path, remote: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy, raced = Remote._copy, []
+    raced = list[Oid]()
 
-    def copy_late(self: Remote, target: Path, tip: Oid | None, commit: Oid) -> None:
-        copy(self, target, tip, commit)
-        raced.append(push_theirs(origin))
+    def swap_late(repo: pygit2.Repository, name: str, *, new: Oid, old: Oid | None, message: str) -> None:
+        if name == MAIN:
+            raced.append(push_theirs(origin))
+        compare_and_swap(repo, name, new=new, old=old, message=message)
 
-    monkeypatch.setattr(Remote, "_copy", copy_late)
+    monkeypatch.setattr("scriptorium.code.remote.compare_and_swap", swap_late)
     assert remote.push(fixture.land({"a.txt": "a"})) == RemoteMoved(raced[0])
     assert tip_of(origin) == raced[0]
 

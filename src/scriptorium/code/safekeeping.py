@@ -65,8 +65,7 @@ def _kept(repo: pygit2.Repository, objects: list[NewObject]) -> Iterator[None]:
         return
     pack = encode(objects)
     git_dir = common_dir(Path(repo.path))
-    folder = git_dir / "objects" / "pack"
-    folder.mkdir(exist_ok=True)
+    folder = _pack_folder(git_dir)
     keep = Keep.of(git_dir, pack.name)
     try:
         write(pack, folder, durable=fsync_enabled())
@@ -93,10 +92,42 @@ def _can_walk(repo: pygit2.Repository, commit: Oid, tip: Oid) -> bool:
         return False
 
 
+def copy_few(repo: pygit2.Repository, target: Path, commit: Oid, since: Oid, limit_bytes: int) -> bool:
+    """Write to the git directory `target`, which has `since`, what `commit` has besides, as one pack.
+
+    False, and nothing is written, when that is more than `limit_bytes` in all. Raises `OSError`, and
+    `KeyError` or `pygit2.GitError` when `repo` lacks something.
+    """
+    found = _new_since(repo, commit, [since])
+    if sum(repo.odb.read_header(oid)[1] for oid in found) > limit_bytes:
+        return False
+    if found:
+        objects = [NewObject(_KINDS[kind], repo.odb.read(oid)[1]) for oid, kind in found.items()]
+        write(encode(objects), _pack_folder(target), durable=fsync_enabled())
+    return True
+
+
+def _pack_folder(git_dir: Path) -> Path:
+    folder = git_dir / "objects" / "pack"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def _objects(repo: pygit2.Repository, commit: Oid, known: Iterable[Oid | None]) -> list[NewObject]:
-    """What `commit` and those before it, but for the known ones, have that their parents do not."""
+    """What is new in `commit`, but for what is large."""
     if not isinstance(repo.get(commit), pygit2.Commit):
         return []  # whoever moves the ref has the words for it
+    objects: list[NewObject] = []
+    for oid, kind in _new_since(repo, commit, known).items():
+        if repo.odb.read_header(oid)[1] <= LARGE_BYTES:
+            objects.append(NewObject(_KINDS[kind], repo.odb.read(oid)[1]))
+    return objects
+
+
+def _new_since(
+    repo: pygit2.Repository, commit: Oid, known: Iterable[Oid | None]
+) -> dict[pygit2.Oid, ObjectType]:
+    """What `commit` and those before it, but for the known ones, have that their parents do not."""
     walker = repo.walk(commit)
     for tip in known:
         if tip is not None and tip in repo:
@@ -105,11 +136,7 @@ def _objects(repo: pygit2.Repository, commit: Oid, known: Iterable[Oid | None]) 
     for one in walker:
         found[one.id] = ObjectType.COMMIT
         _add_tree(repo, one.tree_id, [parent.tree_id for parent in one.parents], found)
-    objects: list[NewObject] = []
-    for oid, kind in found.items():
-        if repo.odb.read_header(oid)[1] <= LARGE_BYTES:
-            objects.append(NewObject(_KINDS[kind], repo.odb.read(oid)[1]))
-    return objects
+    return found
 
 
 def _add_tree(
