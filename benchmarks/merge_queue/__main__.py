@@ -89,11 +89,13 @@ def measured(folder: Path, rounds: int, tickets: int, files: int) -> list[Row]:
     if not is_installed():
         print(f"{PEER} is not there: `make bench` installs it", file=sys.stderr)
     enable_fsync()
+    # Nothing is removed before the end: files are made more slowly when others were removed just before.
     for number in range(rounds):
-        print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+        print(f"the queue and its parts, round {number + 1} of {rounds}", file=sys.stderr, flush=True)
         parts.measure(folder / f"parts-{number}", files, tickets)
-        if is_installed():
-            sides.measure(number)
+    for number in range(rounds if is_installed() else 0):
+        print(f"beside {PEER}, round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+        sides.measure(number)
     enable_fsync(on=False)
     return list(rows(parts, sides))
 

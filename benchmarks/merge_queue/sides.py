@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -65,7 +64,6 @@ class Sides:
         assert git("rev-parse", BASE, cwd=remote) == git("rev-parse", BASE, cwd=project.root)
         self.one_by_one.append(self._train(place / "ordered", "ordered"))
         self.train.append(self._train(place / "batch", "batch"))
-        shutil.rmtree(place)
 
     def _train(self, place: Path, processing: str) -> float:
         origin = make_repository(place / "first", self.files, head=BASE)
