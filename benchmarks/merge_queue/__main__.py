@@ -19,7 +19,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from benchmarks.merge_queue.ours import check_seconds, landings_seconds, make_queue, queue_seconds
+from benchmarks.merge_queue.ours import check_seconds, landings_seconds, make_queue, queue_seconds, settle
 from benchmarks.merge_queue.sides import PEER, Sides, is_installed
 from benchmarks.runtime.report import Row, Target, Verdict, closing, compared, table
 from benchmarks.runtime.rounds import Contest
@@ -43,8 +43,10 @@ class Parts:
         numbers = range(1, tickets + 1)
         whole, parts = (make_queue(folder / name, files, tickets) for name in ("whole", "parts"))
         gc.collect()
+        settle()
         self.checks.append(check_seconds(parts, tickets))
         self.landings.append(landings_seconds(parts, numbers))
+        settle()
         self.queue.append(queue_seconds(whole, numbers, durable=True))
 
     @property

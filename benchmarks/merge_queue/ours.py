@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import time
@@ -22,10 +23,22 @@ from scriptorium.config import Config
 from scriptorium.harness.process import ProcessRunner
 from scriptorium.plan.ids import Oid, ticket_id
 
+SETTLE_SECONDS = 6.0
+
 MAKE = Config(base_branch=BASE)
 """With nothing configured the check is `make test`."""
 TRUE = Config(base_branch=BASE, checks=("true",))
 """A check that costs its process."""
+
+
+def settle() -> None:
+    """Let the disk come to rest, so that what was done before is not measured.
+
+    What is not written yet is written by the next fsync, whosever it is; and ext4 passes over the inodes of
+    the last five seconds' removed files, one by one, for each file that is made.
+    """
+    os.sync()
+    time.sleep(SETTLE_SECONDS)
 
 
 def make_queue(folder: Path, files: int, tickets: int) -> Project:

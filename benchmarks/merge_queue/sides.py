@@ -18,7 +18,7 @@ from benchmarks.landing.site import (
     open_repository_at,
     work_on,
 )
-from benchmarks.merge_queue.ours import TRUE, make_queue, queue_seconds
+from benchmarks.merge_queue.ours import TRUE, make_queue, queue_seconds, settle
 
 ROOT = Path(__file__).resolve().parents[2]
 PEER = "mergetrain"
@@ -60,6 +60,7 @@ class Sides:
         git("clone", "-q", "--bare", "--single-branch", "-b", BASE, str(project.root), str(remote), cwd=place)
         git("remote", "add", "origin", str(remote), cwd=project.root)
         numbers = range(1, self.tickets + 1)
+        settle()
         self.ours.append(queue_seconds(project, numbers, durable=True, config=TRUE, pushes=True))
         assert git("rev-parse", BASE, cwd=remote) == git("rev-parse", BASE, cwd=project.root)
         self.one_by_one.append(self._train(place / "ordered", "ordered"))
@@ -79,6 +80,7 @@ class Sides:
         config.write_text(CONFIG.format(base=BASE, processing=processing))
         argv = [sys.executable, "-m", f"{__package__}.train", str(config), str(place / "user")]
         argv += ["yes" if processing == "ordered" else "no", *branches]
+        settle()
         done = subprocess.run(argv, cwd=ROOT, env=GIT_ENV, check=False, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"mergetrain failed:\n{done.stdout}{done.stderr}")
