@@ -49,7 +49,8 @@ def decide_assignments(snapshot: Snapshot, staffing: Staffing) -> list[Assignmen
 
     Nothing starts unless the base branch is known green, but for the ticket that mends it. What is in
     progress comes before what is open. An open ticket that a submission is still queued for was taken back by
-    a person, and may be being checked in its worktree: it waits until the queue has let go of it.
+    a person, and may be being checked in its worktree: it waits until the queue has let go of it. An entry
+    that cannot be read is never checked and nobody lets go of it: an open ticket does not wait for that.
     """
     if not staffing.base_is_green and not staffing.base_may_be_mended:
         return []
@@ -70,7 +71,7 @@ def _abandoned(snapshot: Snapshot, staffing: Staffing) -> Iterable[TicketFile]:
 
 
 def _assignable(snapshot: Snapshot, staffing: Staffing) -> Iterable[TicketFile]:
-    queued = queued_tickets(snapshot)
+    queued = _submitted(snapshot)
     busy: set[AreaName] = {file.ticket.area for file in snapshot.in_state(TicketState.IN_PROGRESS)}
     for file in sorted(snapshot.in_state(TicketState.OPEN), key=_urgency):
         if file.id in queued or file.ticket.area in busy or not _can_begin(snapshot, staffing, file):
@@ -83,7 +84,7 @@ def _assignable(snapshot: Snapshot, staffing: Staffing) -> Iterable[TicketFile]:
 
 def _mending(snapshot: Snapshot, staffing: Staffing) -> Iterable[TicketFile]:
     """The open ticket that mends the base branch; its area is nobody else's."""
-    queued = queued_tickets(snapshot)
+    queued = _submitted(snapshot)
     for file in snapshot.in_state(TicketState.OPEN):
         if is_recovery(file.slug) and file.id not in queued and _can_begin(snapshot, staffing, file):
             yield file
@@ -108,4 +109,8 @@ def _urgency(file: TicketFile) -> tuple[int, int]:
 def queued_tickets(snapshot: Snapshot) -> frozenset[TicketId]:
     """The tickets that wait in the merge queue or are being landed; also with an entry that cannot be read,
     which a person has to mend or remove before anything else is done for its ticket."""
-    return frozenset(entry.ticket for entry in snapshot.pending).union(snapshot.unread_entries)
+    return _submitted(snapshot).union(snapshot.unread_entries)
+
+
+def _submitted(snapshot: Snapshot) -> frozenset[TicketId]:
+    return frozenset(entry.ticket for entry in snapshot.pending)
