@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pygit2
 import pytest
+from pygit2.enums import FileMode
 
 from scriptorium.code.capture import SubmissionRefused, capture, snapshot_work
 from scriptorium.code.landing import Landed
-from scriptorium.code.mending import Mended, Workplace, mend, on_whole_commits
+from scriptorium.code.mending import Files, Mended, Workplace, mend, on_whole_commits
 from scriptorium.code.pins import pin_submitted, pin_work, work_pins
 from scriptorium.code.repository import open_repository
 from scriptorium.code.wholeness import ObjectsVanished, missing_since
@@ -121,7 +122,7 @@ def test_the_next_attempt_goes_on_with_the_files(
 
     assert (prepared.mended, prepared.head) == (Mended(lost, first), first)
     assert (worktree / "src" / "new.py").read_text() == "new\n"
-    assert run_git(worktree, "status", "--porcelain") == "?? src/new.py\n"
+    assert run_git(worktree, "status", "--porcelain") == "A  src/new.py\n"
     assert_sound(fixture, worktree, run_git)
     again = prepare_worktree(fixture.project, ONE, "fix-it", fixture.tip(), merge_base=True)
     assert again.mended is None
@@ -260,3 +261,169 @@ def test_what_one_agent_has_lost_is_in_nobody_elses_way(
     assert pin_work(open_repository(fixture.project), two, fixture.commit({"src/other.py": "more\n"}))
     evidence, landing = submit(fixture, {"src/other.py": "other\n"})
     assert isinstance(try_landing(fixture, evidence, landing), Landed)
+
+
+@pytest.mark.parametrize("where", ["gone", "elsewhere"])
+def test_what_is_in_no_worktree_is_gathered_from_what_git_has_left(
+    fixture: Fixture, worktree: Path, run_git: Git, where: str
+) -> None:
+    first = work(worktree, run_git, one="one\n", two="two\n")
+    middle = work(worktree, run_git, new="new\n", two="two, better\n")
+    lost = work(worktree, run_git, last="last\n")
+    if where == "gone":
+        run_git(fixture.root, "worktree", "remove", "--force", str(worktree))
+    else:
+        run_git(worktree, "checkout", "-q", "--detach", first)
+    vanish(fixture, run_git(fixture.root, "rev-parse", f"{middle}:src/two.py").strip())
+
+    prepared = prepare_worktree(fixture.project, ONE, "fix-it", fixture.tip(), merge_base=True)
+
+    assert prepared.mended == Mended(lost, prepared.head, Files.LEFT)
+    assert "what is left of its files is kept, in " in str(prepared.mended)
+    assert [str(parent) for parent in fixture.open()[prepared.head].peel(pygit2.Commit).parent_ids] == [first]
+    tree = fixture.tree(prepared.head)
+    assert (tree["src/new.py"], tree["src/last.py"]) == (b"new\n", b"last\n")
+    assert tree["src/two.py"] == b"two\n", "as the last whole commit has it"
+    assert (worktree / "src" / "last.py").exists()
+    if where == "gone":  # else the reflog of the user's repository still names what is lost
+        assert_sound(fixture, worktree, run_git)
+
+
+def test_a_folder_that_is_lost_is_as_before(fixture: Fixture, worktree: Path, run_git: Git) -> None:
+    first = work(worktree, run_git, one="one\n")
+    (worktree / "top.txt").write_text("top\n")
+    lost = work(worktree, run_git, one="one, better\n", new="new\n")
+    run_git(fixture.root, "worktree", "remove", "--force", str(worktree))
+    lose(fixture, lost, "folder")
+    mended = mend(place_of(fixture, worktree))
+    assert mended is not None
+    assert mended.now is not None
+    tree = fixture.tree(mended.now)
+    assert tree["top.txt"] == b"top\n"
+    assert tree["src/one.py"] == fixture.tree(first)["src/one.py"] == b"one\n"
+    assert "src/new.py" not in tree
+
+
+@pytest.mark.parametrize("what", ["commit", "tree"])
+def test_what_cannot_be_kept_is_said(fixture: Fixture, worktree: Path, run_git: Git, what: str) -> None:
+    first = work(worktree, run_git, one="one\n")
+    lost = work(worktree, run_git, new="new\n")
+    run_git(fixture.root, "worktree", "remove", "--force", str(worktree))
+    lose(fixture, lost, what)
+    mended = mend(place_of(fixture, worktree))
+    assert mended == Mended(lost, first, Files.GONE)
+    assert "nothing of it could be kept" in str(mended)
+    assert fixture.tip(BRANCH) == first
+
+
+def test_with_nothing_to_go_on_from_what_is_left_is_pinned(
+    fixture: Fixture, worktree: Path, run_git: Git
+) -> None:
+    """No commit of it can be landed, as none says what the files were work on."""
+    base = fixture.tip()
+    lost = work(worktree, run_git, one="one\n")
+    last = work(worktree, run_git, new="new\n")
+    run_git(fixture.root, "worktree", "remove", "--force", str(worktree))
+    (fixture.project.git_dir / "logs" / "refs" / "heads" / BRANCH).unlink()
+    vanish(fixture, lost)
+    mended = mend(place_of(fixture, worktree))
+    assert mended == Mended(last, None, Files.LEFT)
+    (pin,) = work_pins(open_repository(fixture.project), ONE)
+    assert fixture.tree(pin)["src/new.py"] == b"new\n"
+    assert prepare_worktree(fixture.project, ONE, "fix-it", base, merge_base=True).head == base
+
+
+def test_a_long_branch_goes_back_to_just_before_what_is_lost(
+    fixture: Fixture, worktree: Path, run_git: Git
+) -> None:
+    commits = [work(worktree, run_git, **{f"file{number}": f"{number}\n"}) for number in range(60)]
+    vanish(fixture, run_git(fixture.root, "rev-parse", f"{commits[5]}:src/file5.py").strip())
+    assert mend(place_of(fixture, worktree)) == Mended(commits[-1], commits[4])
+    assert (worktree / "src" / "file59.py").exists()
+    assert_sound(fixture, worktree, run_git)
+
+
+def test_folders_may_be_deep_and_all_alike(fixture: Fixture, worktree: Path, run_git: Git) -> None:
+    """In an earlier commit, as no checkout could hold them: a thousand deep, and a million million."""
+    base = fixture.tip()
+    repo = fixture.open()
+    top = deep = wide = repo[base].peel(pygit2.Tree).id
+    for _ in range(1_200):
+        deep = tree_of(repo, {"d": deep})
+    for _ in range(12):
+        wide = tree_of(repo, {f"d{number}": wide for number in range(10)})
+    commit = base
+    for tree in (deep, wide, top):
+        commit = Oid(run_git(fixture.root, "commit-tree", str(tree), "-p", commit, "-m", "one").strip())
+    assert missing_since(fixture.project.git_dir, commit, base) is None
+    run_git(worktree, "reset", "-q", "--hard", commit)
+    assert mend(place_of(fixture, worktree)) is None
+    (worktree / "src" / "new.py").write_text("new\n")
+    assert fixture.tree(submitted(fixture, worktree, lambda _: None))["src/new.py"] == b"new\n"
+
+
+def tree_of(repo: pygit2.Repository, folders: dict[str, pygit2.Oid]) -> pygit2.Oid:
+    builder = repo.TreeBuilder()
+    for name, tree in folders.items():
+        builder.insert(name, tree, FileMode.TREE)
+    return builder.write()
+
+
+def test_a_branch_that_is_no_plain_ref_is_not_looked_into(
+    fixture: Fixture, worktree: Path, run_git: Git
+) -> None:
+    (worktree / "src" / "new.py").write_text("new\n")
+    run_git(fixture.root, "symbolic-ref", f"refs/heads/{BRANCH}", "refs/heads/main")
+    assert mend(place_of(fixture, worktree)) is None
+    remove_worktree(fixture.project, worktree, base=fixture.tip())
+    (pin,) = work_pins(open_repository(fixture.project), ONE)
+    assert fixture.tree(pin)["src/new.py"] == b"new\n"
+
+
+@pytest.mark.parametrize("loses", ["the file too", "the commit"])
+def test_an_ignored_file_that_was_added_stays_added(
+    fixture: Fixture, worktree: Path, run_git: Git, loses: str
+) -> None:
+    (worktree / ".gitignore").write_text("out/\n")
+    work(worktree, run_git, one="one\n")
+    (worktree / "out").mkdir()
+    for name in ("kept", "other", "removed"):
+        (worktree / "out" / f"{name}.txt").write_text(f"{name}\n")
+    run_git(worktree, "add", "--force", "out/kept.txt", "out/removed.txt")
+    lost = work(worktree, run_git, new="new\n")
+    (worktree / "out" / "removed.txt").unlink()
+    if loses == "the file too":
+        vanish(fixture, run_git(worktree, "rev-parse", "HEAD:out/kept.txt").strip())
+    vanish(fixture, lost)
+    tree = fixture.tree(submitted(fixture, worktree, lambda _: None))
+    assert tree["out/kept.txt"] == b"kept\n"
+    assert not {"out/other.txt", "out/removed.txt"} & tree.keys()
+    assert_sound(fixture, worktree, run_git)
+
+
+def test_a_folder_in_the_way_of_head_does_no_harm(fixture: Fixture, worktree: Path, run_git: Git) -> None:
+    """A worktree's own directory is the agent's to write."""
+    base = fixture.tip()
+    run_git(worktree, "checkout", "-q", "--detach")
+    lost = work(worktree, run_git, new="new\n")
+    (fixture.project.git_dir / "worktrees" / "scriptorium-0001" / "HEAD.scriptorium" / "deep").mkdir(
+        parents=True
+    )
+    vanish(fixture, lost)
+    assert mend(place_of(fixture, worktree)) == Mended(lost, base)
+    assert run_git(worktree, "rev-parse", "HEAD").strip() == base
+
+
+def test_a_partial_clone_never_had_the_files_of_every_commit(
+    fixture: Fixture, worktree: Path, run_git: Git
+) -> None:
+    base = fixture.tip()
+    earlier = work(worktree, run_git, new="new\n")
+    last = work(worktree, run_git, new="newer\n")
+    git_dir = fixture.project.git_dir
+    lose(fixture, earlier, "file")
+    assert missing_since(git_dir, last, base) is not None
+    run_git(fixture.root, "config", "remote.origin.promisor", "true")
+    assert missing_since(git_dir, last, base) is None
+    lose(fixture, last, "file")
+    assert missing_since(git_dir, last, base) == objects_of(fixture, last)["file"]

@@ -14,6 +14,7 @@ from scriptorium.actors.health import HealthState
 from scriptorium.actors.world import NoVerdict, World
 from scriptorium.code.evidence import Result, Verdict, VerdictStore
 from scriptorium.code.exact import WorktreeBroken, reset_to_commit
+from scriptorium.code.mending import Mended
 from scriptorium.code.merge import Merged
 from scriptorium.code.repository import opened
 from scriptorium.code.worktrees import prepare_worktree, ticket_worktree
@@ -87,17 +88,20 @@ class TreeChecks:
         return False
 
     async def _run(self, file: TicketFile, merged: Merged, commit: Oid) -> Verdict | NoVerdict:
-        folder = await self._world.offload(partial(self._checkout, file, merged, commit))
+        folder, mended = await self._world.offload(partial(self._checkout, file, merged, commit))
+        if mended is not None:
+            self._world.events.publish(events.Trouble(f"{file.id}: {mended}"))
         return await self._world.checks.run(merged.tree, folder, file.id)
 
-    def _checkout(self, file: TicketFile, merged: Merged, commit: Oid) -> Path:
+    def _checkout(self, file: TicketFile, merged: Merged, commit: Oid) -> tuple[Path, Mended | None]:
         """The ticket's worktree, made anew if it is gone, reset to exactly what would land."""
         keep = self._world.config.check_caches
+        mended = None
         with opened(self._world.project) as project:
             path = ticket_worktree(project, file.id, file.slug)
             try:
                 reset_to_commit(project, path, commit, keep)
             except WorktreeBroken:
-                prepare_worktree(project, file.id, file.slug, merged.base, merge_base=False)
+                mended = prepare_worktree(project, file.id, file.slug, merged.base, merge_base=False).mended
                 reset_to_commit(project, path, commit, keep)
-        return path
+        return path, mended

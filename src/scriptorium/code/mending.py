@@ -9,32 +9,39 @@ goes with the ticket's branch.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Final, TypeVar
 
 import pygit2
 from attrs import frozen
 
-from scriptorium.code.left_merge import is_merging, share_history
-from scriptorium.code.nofollow import read_small, remove_file, write_anew
-from scriptorium.code.registration import NO_COMMIT, Registration, named_by_head, registrations_of
-from scriptorium.code.repository import Project, common_dir
+from scriptorium.code.last_whole import earlier, last_whole
+from scriptorium.code.left_merge import is_merging
+from scriptorium.code.nofollow import remove_file, write_anew
+from scriptorium.code.pins import pin_work
+from scriptorium.code.registration import (
+    Registration,
+    is_half_made,
+    is_real_folder,
+    named_by_head,
+    read_head,
+    registrations_of,
+)
+from scriptorium.code.repository import Project
+from scriptorium.code.safekeeping import give_ref
+from scriptorium.code.salvage import what_is_left
 from scriptorium.code.ticket_branch import follow_branch, ticket_branch
 from scriptorium.code.wholeness import ObjectsVanished, missing_since
 from scriptorium.plan.ids import Oid, TicketId
-from scriptorium.plan.refs import compare_and_swap, delete_ref, read_ref
+from scriptorium.plan.refs import RefError, delete_ref, read_ref
 
 T = TypeVar("T")
 
 _TRIES: Final = 3
-_LOOKS: Final = 50
-"""Commits that are looked at before what a ticket's branch had is given up."""
-_REFLOG_LIMIT_BYTES: Final = 16 * 1024 * 1024
 _HEAD_LOG: Final = Path("logs", "HEAD")
 """Below a worktree's own directory. A reflog goes once it has served: git stumbles over what it names."""
-_LOGGED: Final = re.compile(rb"^([0-9a-f]{40}) [0-9a-f]{40} ", re.MULTILINE)
 
 
 @frozen
@@ -50,17 +57,30 @@ class Workplace:
     base: Oid | None
 
 
+class Files(Enum):
+    """Where the files of a commit that is given up are."""
+
+    THERE = "its files are kept"
+    LEFT = "what is left of its files is kept"
+    GONE = "nothing of it could be kept"
+
+
 @frozen
 class Mended:
     """The commit `lost` is not whole any more. The work goes on from `now`, or from nothing (None)."""
 
     lost: Oid
     now: Oid | None
+    files: Files = Files.THERE
 
     def __str__(self) -> str:
-        on = f"its files are kept, as work on {self.now[:10]}" if self.now else "its files are kept in a pin"
+        kept = self.files.value
+        if self.files is Files.THERE:
+            kept += f", as work on {self.now[:10]}" if self.now else " in a pin"
+        elif self.files is Files.LEFT:
+            kept += f", in {self.now[:10]}" if self.now else " in a pin"
         return (
-            f"git has deleted objects of its commit {self.lost[:10]}; {on} "
+            f"git has deleted objects of its commit {self.lost[:10]}; {kept} "
             "(do not run `git gc --prune=now` or `git prune` while scriptorium runs)"
         )
 
@@ -93,7 +113,8 @@ def mend(place: Workplace) -> Mended | None:
     """See to it that a ticket's branch, and HEAD of its worktree, are at commits that are whole.
 
     A branch goes back to the newest commit that it was at and that is whole, or goes when none can be found.
-    No file of the worktree changes. None when nothing had to be done.
+    No file of the worktree changes. Where the worktree does not hold the files, what is left of them is
+    committed on that, or else pinned. None when nothing had to be done.
 
     Raises:
         RefError: somebody else is moving the branch; try again.
@@ -103,10 +124,10 @@ def mend(place: Workplace) -> Mended | None:
         return None
     name = f"refs/heads/{ticket_branch(place.ticket)}"
     found = registrations_of(place.project, place.worktree) if os.path.lexists(place.worktree) else ()
-    mended = _mend_branch(place.project, name, place.base)
+    mended = _mend_branch(place, name, place.base, in_worktree=_holds(place, found, name))
     if mended is not None and mended.now is not None and not any(is_merging(one.own_dir) for one in found):
         # Git cannot make a commit of an index that names files which are not there.
-        follow_branch(place.project, place.ticket, mended.now)
+        follow_branch(place.project, place.ticket, mended.now, keep_added=True)
     for registration in found:
         mended = _mend_head(place.project, registration, name, place.base) or mended
         if mended is not None:
@@ -114,20 +135,38 @@ def mend(place: Workplace) -> Mended | None:
     return mended
 
 
-def _mend_branch(project: Project, name: str, base: Oid) -> Mended | None:
-    git_dir = project.git_dir
+def _holds(place: Workplace, found: Sequence[Registration], name: str) -> bool:
+    """Whether the files of the branch `name` are in the ticket's worktree, as far as anybody can tell."""
+    heads = (read_head(one.own_dir) for one in found if not is_half_made(one.own_dir))
+    on_it = any(head is not None and head.ref == name for head in heads)
+    return on_it and is_real_folder(place.project, place.worktree)
+
+
+def _mend_branch(place: Workplace, name: str, base: Oid, *, in_worktree: bool) -> Mended | None:
+    git_dir = place.project.git_dir
     repo = pygit2.Repository(str(git_dir))
-    tip = read_ref(repo, name)
+    try:
+        tip = read_ref(repo, name)
+    except RefError:
+        return None  # whoever needs the branch says what is wrong with it
     if tip is None or missing_since(git_dir, tip, base) is None:
         return None
-    log = Path("logs", name)
-    whole = _last_whole(repo, tip, base, git_dir / log)
-    if whole is None:
+    log = git_dir / "logs" / name
+    now = last_whole(repo, tip, base, log)
+    files = Files.THERE
+    if not in_worktree:
+        left = what_is_left(repo, place.ticket, (tip, *earlier(repo, tip, log)), now)
+        files = Files.GONE if left is None else Files.LEFT
+        if left is not None and now is None:
+            pin_work(repo, place.ticket, left)
+        else:
+            now = left or now
+    if now is None:
         delete_ref(repo, name, old=tip)
     else:
-        compare_and_swap(repo, name, new=whole, old=tip)
-    remove_file(git_dir, log)
-    return Mended(tip, whole)
+        give_ref(repo, name, new=now, old=tip, known=[base])
+    remove_file(git_dir, Path("logs", name))
+    return Mended(tip, now, files)
 
 
 def _mend_head(project: Project, registration: Registration, name: str, base: Oid) -> Mended | None:
@@ -137,39 +176,6 @@ def _mend_head(project: Project, registration: Registration, name: str, base: Oi
     lost = named_by_head(repo, own_dir)
     if lost is None or missing_since(git_dir, lost, base) is None:
         return None
-    whole = _last_whole(repo, lost, base, own_dir / _HEAD_LOG)
+    whole = last_whole(repo, lost, base, own_dir / _HEAD_LOG)
     write_anew(own_dir / "HEAD", f"{whole or f'ref: {name}'}\n".encode())
     return Mended(lost, whole or read_ref(repo, name))
-
-
-def _last_whole(repo: pygit2.Repository, lost: Oid, base: Oid, log: Path) -> Oid | None:
-    tried = {lost}
-    for commit in (*_first_parents(repo, lost), *_logged(log)):
-        if commit in tried:
-            continue
-        tried.add(commit)
-        if len(tried) > _LOOKS:
-            return None
-        whole = missing_since(common_dir(Path(repo.path)), commit, base) is None
-        if whole and share_history(repo, commit, base):
-            return commit
-    return None
-
-
-def _first_parents(repo: pygit2.Repository, commit: Oid) -> Iterator[Oid]:
-    for _ in range(_LOOKS):
-        if not isinstance(repo.get(commit), pygit2.Commit):
-            return
-        parents = repo[commit].peel(pygit2.Commit).parent_ids
-        if not parents:
-            return
-        commit = Oid(str(parents[0]))
-        yield commit
-
-
-def _logged(log: Path) -> Iterator[Oid]:
-    """What a ref was at, newest first. An agent can write it: who asks looks at each as at any commit."""
-    text = read_small(log, _REFLOG_LIMIT_BYTES) or b""
-    for number in reversed(_LOGGED.findall(text)):
-        if (commit := Oid(number.decode())) != NO_COMMIT:
-            yield commit

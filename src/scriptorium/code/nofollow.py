@@ -13,6 +13,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from scriptorium.code.removal import Trash
+
 PIECE_BYTES = 64 * 1024
 """One read. Memory is taken for all that it asks for: for a MiB, that takes longer than to read a file."""
 
@@ -59,6 +61,17 @@ def open_file(name: bytes | str, folder: int) -> Iterator[int]:
         os.close(descriptor)
 
 
+def is_there(root: int, path: bytes) -> bool:
+    """Whether there is anything at `path` below an open folder."""
+    folder, _, name = path.rpartition(b"/")
+    try:
+        with open_below(root, folder) as opened:
+            os.lstat(name, dir_fd=opened)
+    except OSError:
+        return False
+    return True
+
+
 def read_bounded(descriptor: int, limit_bytes: int) -> bytes | None:
     """What is in an open file, to its end; None when it is more than `limit_bytes`."""
     parts: list[bytes] = []
@@ -96,7 +109,8 @@ def write_anew(path: Path, content: bytes) -> None:
     if _is_our_file(path) and read_small(path, len(content) + 1) == content:
         return
     temporary = path.with_name(f"{path.name}.scriptorium")
-    temporary.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError), Trash(os.fsencode(path.parent)) as trash:
+        trash.take(os.fsencode(temporary))  # of a crash, or whatever an agent has put there
     with temporary.open("xb") as file:
         file.write(content)
     temporary.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -10,6 +11,7 @@ import pygit2
 from pygit2.enums import FileMode
 
 from scriptorium.code.repository import Project, UnsupportedRepository, branch_tip, open_repository
+from scriptorium.code.trees import raw_entries
 
 _PROMISOR: Final = re.compile(r"remote\..+\.promisor")
 _SHOWN_FILES: Final = 3
@@ -22,9 +24,9 @@ def require_whole(project: Project, branch: str) -> None:
     """
     repo = open_repository(project)
     tip = branch_tip(repo, branch)
-    if tip is None or not any(_PROMISOR.fullmatch(entry.name) for entry in repo.config):
+    if tip is None or not is_partial(repo):
         return
-    missing = list(_missing(repo, repo[tip].peel(pygit2.Tree), ""))
+    missing = list(_missing(repo, repo[tip].peel(pygit2.Tree).id))
     if missing:
         more = f" and {len(missing) - _SHOWN_FILES} more" if len(missing) > _SHOWN_FILES else ""
         raise UnsupportedRepository(
@@ -33,12 +35,20 @@ def require_whole(project: Project, branch: str) -> None:
         )
 
 
-def _missing(repo: pygit2.Repository, tree: pygit2.Tree, under: str) -> Iterator[str]:
-    for entry in tree if tree.id in repo else ():
-        path = f"{under}{entry.name}"
-        if entry.filemode == FileMode.COMMIT:
-            continue
-        if entry.id not in repo:
-            yield path
-        elif isinstance(entry, pygit2.Tree):
-            yield from _missing(repo, entry, f"{path}/")
+def is_partial(repo: pygit2.Repository) -> bool:
+    """Whether there is a remote that git would fetch a missing object from."""
+    return any(_PROMISOR.fullmatch(entry.name) for entry in repo.config)
+
+
+def _missing(repo: pygit2.Repository, tree: pygit2.Oid) -> Iterator[str]:
+    waiting = [("", tree)]
+    while waiting:
+        under, oid = waiting.pop()
+        for name, entry in raw_entries(repo[oid].peel(pygit2.Tree)).items():
+            path = f"{under}{os.fsdecode(name)}"
+            if entry.is_submodule:
+                continue
+            if entry.oid not in repo:
+                yield path
+            elif entry.mode == FileMode.TREE:
+                waiting.append((f"{path}/", entry.oid))

@@ -17,7 +17,7 @@ from typing import Final
 import pygit2
 from attrs import frozen
 
-from scriptorium.code.nofollow import read_small
+from scriptorium.code.nofollow import read_small, write_anew
 from scriptorium.code.removal import Trash, open_up
 from scriptorium.code.repository import Project
 from scriptorium.code.wholeness import ObjectsVanished
@@ -231,11 +231,7 @@ def begin_change(registration: Registration) -> None:
 
 def put_on_branch(registration: Registration, ref: str) -> None:
     """Let HEAD name the branch `ref`; no file of the worktree is touched."""
-    new = registration.own_dir / "HEAD.scriptorium"
-    new.unlink(missing_ok=True)
-    with new.open("x") as file:
-        file.write(f"ref: {ref}\n")
-    new.replace(registration.own_dir / "HEAD")
+    write_anew(registration.own_dir / "HEAD", f"ref: {ref}\n".encode())
 
 
 def forget(own_dir: Path) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 import pygit2
-from pygit2.enums import FileMode, ObjectType
+from pygit2.enums import ObjectType
 
 from scriptorium.code.repository import common_dir
-from scriptorium.code.trees import raw_entries
+from scriptorium.code.trees import new_objects
 from scriptorium.code.wholeness import ObjectsVanished, missing_object
 from scriptorium.plan.ids import Oid
 from scriptorium.plan.keeping import Keep
@@ -87,9 +87,10 @@ def _objects_since(repo: pygit2.Repository, commit: Oid, known: Sequence[Oid | N
 
 def _can_walk(repo: pygit2.Repository, commit: Oid, tip: Oid) -> bool:
     try:
-        return repo.merge_base(commit, tip) is not None
+        repo.merge_base(commit, tip)
     except (KeyError, pygit2.GitError):
         return False
+    return True
 
 
 def copy_few(repo: pygit2.Repository, target: Path, commit: Oid, since: Oid, limit_bytes: int) -> bool:
@@ -133,29 +134,8 @@ def _new_since(
         if tip is not None and tip in repo:
             walker.hide(tip)
     found: dict[pygit2.Oid, ObjectType] = {}
+    seen: set[pygit2.Oid] = set()
     for one in walker:
         found[one.id] = ObjectType.COMMIT
-        _add_tree(repo, one.tree_id, [parent.tree_id for parent in one.parents], found)
+        found.update(new_objects(repo, one.tree_id, [parent.tree_id for parent in one.parents], seen))
     return found
-
-
-def _add_tree(
-    repo: pygit2.Repository,
-    tree: pygit2.Oid,
-    before: Sequence[pygit2.Oid],
-    found: dict[pygit2.Oid, ObjectType],
-) -> None:
-    """Add a tree with what is in it and not, at the same place, in one of the trees `before`."""
-    waiting = [(tree, list(before))]
-    while waiting:
-        oid, others = waiting.pop()
-        if oid in others or oid in found:
-            continue
-        found[oid] = ObjectType.TREE
-        siblings = [raw_entries(repo[other].peel(pygit2.Tree)) for other in others]
-        for name, entry in raw_entries(repo[oid].peel(pygit2.Tree)).items():
-            same = [sibling[name] for sibling in siblings if name in sibling]
-            if entry.mode == FileMode.TREE:
-                waiting.append((entry.oid, [other.oid for other in same if other.mode == FileMode.TREE]))
-            elif entry.mode != FileMode.COMMIT and all(other.oid != entry.oid for other in same):
-                found[entry.oid] = ObjectType.BLOB

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pygit2
+from pygit2.enums import FileMode
 
+from scriptorium.code.blobs import BlobWriter, Unstorable
 from scriptorium.code.left_merge import contains, end_merge
+from scriptorium.code.nofollow import is_there, open_folder
 from scriptorium.code.pins import pin_work, pins_of
-from scriptorium.code.registration import read_head, registrations
+from scriptorium.code.registration import Registration, read_head, registrations
 from scriptorium.code.repository import Project, open_repository
-from scriptorium.code.scan import readable_index
+from scriptorium.code.scan import Entries, entries_of, readable_index
 from scriptorium.plan.ids import Oid, TicketId
 from scriptorium.plan.refs import RefError, RefMoved, compare_and_swap, read_ref
 
@@ -49,8 +53,11 @@ def advance_branch(project: Project, ticket: TicketId, commit: Oid) -> None:
         raise RefError(f"{name} kept being moved by somebody else; it is not at {commit}")
 
 
-def follow_branch(project: Project, ticket: TicketId, commit: Oid) -> None:
+def follow_branch(project: Project, ticket: TicketId, commit: Oid, *, keep_added: bool = False) -> None:
     """Let the worktrees that have the ticket's branch checked out show their files as committed in `commit`.
+
+    With `keep_added` git goes on to track what it tracked there and `commit` does not have: an ignored file
+    that was added all the same is not to be told from the others afterwards.
 
     An index that is locked or broken is left to git and the agent. A crash before this leaves a worktree in
     which git shows what was committed as changes, and the files as they are.
@@ -60,17 +67,41 @@ def follow_branch(project: Project, ticket: TicketId, commit: Oid) -> None:
         head = read_head(registration.own_dir)
         if head is not None and head.ref == ref and project.worktrees_dir in registration.worktree.parents:
             end_merge(repo, registration.own_dir, commit)
-            _match_index(repo, registration.own_dir, commit)
+            _match_index(project, repo, registration, commit, keep_added=keep_added)
 
 
-def _match_index(repo: pygit2.Repository, own_dir: Path, commit: Oid) -> None:
-    index = readable_index(own_dir)
+def _match_index(
+    project: Project, repo: pygit2.Repository, registration: Registration, commit: Oid, *, keep_added: bool
+) -> None:
+    index = readable_index(registration.own_dir)
     if index is None:
         return
+    before = entries_of(index) if keep_added else {}
     # A lock means that git is at work there, or was killed; the files are right either way.
     with contextlib.suppress(pygit2.GitError, OSError):
         index.read_tree(repo[commit].peel(pygit2.Tree))
+        if before:
+            _track(project, repo, index, registration.worktree, before)
         index.write()
+
+
+def _track(
+    project: Project, repo: pygit2.Repository, index: pygit2.Index, worktree: Path, before: Entries
+) -> None:
+    """Add what `before` names, `index` lacks and the worktree has, as it is there if git has lost it."""
+    added = before.keys() - entries_of(index).keys()
+    with (
+        contextlib.suppress(OSError),
+        open_folder(worktree) as root,
+        BlobWriter(project, repo, root, {}) as writer,
+    ):
+        for path in added:
+            entry = before[path]
+            if entry.mode == FileMode.COMMIT or not is_there(root, path):
+                continue
+            with contextlib.suppress(OSError, Unstorable, pygit2.GitError):
+                oid = entry.oid if entry.oid in repo else writer.store(path, entry.mode)
+                index.add(pygit2.IndexEntry(os.fsdecode(path), pygit2.Oid(hex=oid), entry.mode))
 
 
 def is_held(repo: pygit2.Repository, commit: Oid, holders: Sequence[Oid | None]) -> bool:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
 import pygit2
 from attrs import frozen
-from pygit2.enums import FileMode
+from pygit2.enums import FileMode, ObjectType
 
 from scriptorium.plan.ids import Oid
 
@@ -136,6 +137,38 @@ def raw_entries(tree: pygit2.Tree) -> dict[bytes, Leaf]:
         name: Leaf(_MODES.get(mode) or _mode(int(mode, 8)), pygit2.Oid(raw=oid))
         for mode, name, oid in _ENTRY.findall(tree.read_raw())
     }
+
+
+def new_objects(
+    repo: pygit2.Repository, tree: pygit2.Oid, before: Sequence[pygit2.Oid], seen: set[pygit2.Oid]
+) -> Iterator[tuple[pygit2.Oid, ObjectType]]:
+    """What a tree has, itself first, and none of the trees `before` has at the same place; submodules aside.
+
+    Each comes before it is opened, there or not, and goes into `seen`: what is there already does not come
+    again. A tree of `before` that is not there has nothing. Raises `KeyError` or `pygit2.GitError` when asked
+    to go on past a tree that cannot be opened.
+    """
+    # Not by recursion, and nothing twice: an agent's folders may be as deep and as much alike as it likes.
+    waiting = [(tree, list(before))]
+    while waiting:
+        oid, others = waiting.pop()
+        if oid in others or oid in seen:
+            continue
+        seen.add(oid)
+        yield oid, ObjectType.TREE
+        found = (repo.get(other) for other in others)
+        siblings = [raw_entries(other) for other in found if isinstance(other, pygit2.Tree)]
+        for name, entry in raw_entries(repo[oid].peel(pygit2.Tree)).items():
+            same = [sibling[name] for sibling in siblings if name in sibling]
+            if entry.mode == FileMode.TREE:
+                waiting.append((entry.oid, [other.oid for other in same if other.mode == FileMode.TREE]))
+            elif not entry.is_submodule and entry.oid not in seen and entry.oid not in _oids(same):
+                seen.add(entry.oid)
+                yield entry.oid, ObjectType.BLOB
+
+
+def _oids(leaves: Sequence[Leaf]) -> list[pygit2.Oid]:
+    return [leaf.oid for leaf in leaves]
 
 
 def _mode(bits: int) -> FileMode:

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pygit2
-from pygit2.enums import FileMode
+from pygit2.enums import ObjectType
 
+from scriptorium.code.partial import is_partial
+from scriptorium.code.trees import new_objects
 from scriptorium.plan.ids import Oid
 from scriptorium.plan.refs import RefError
 
@@ -36,45 +38,39 @@ def missing_object(git_dir: Path, commit: Oid, known: Sequence[Oid] | None = Non
     others = [Oid(str(parent)) for parent in found.parent_ids] if known is None else known
     # A shallow clone lacks some, and then says less.
     there = [other for other in others if isinstance(repo.get(other), pygit2.Commit)]
-    return _missing(repo, found.tree_id, [repo[other].peel(pygit2.Tree).id for other in there])
+    return _missing(repo, found.tree_id, [repo[other].peel(pygit2.Tree).id for other in there], set())
 
 
 def missing_since(git_dir: Path, commit: Oid, base: Oid) -> Oid | None:
     """An object that the repository lacks of `commit` or of what was before it and is not in `base`.
 
-    None when all are there. Costs as much as all of these commits change.
+    None when all are there. Costs as much as all of these commits change. A partial clone never had the files
+    of every commit: there those of `commit` alone have to be there.
     """
     repo = pygit2.Repository(str(git_dir))
     if not isinstance(repo.get(commit), pygit2.Commit):
         return commit
-    walker = repo.walk(commit)
+    seen: set[pygit2.Oid] = set()
     try:
+        walker = repo.walk(commit)
         walker.hide(base)
-        for one in walker:
-            missing = _missing(repo, one.tree_id, [parent.tree_id for parent in one.parents])
-            if missing is not None:
-                return missing
+        missing = (
+            _missing(repo, one.tree_id, [parent.tree_id for parent in one.parents], seen) for one in walker
+        )
+        found = next((oid for oid in missing if oid is not None), None)
     except (KeyError, pygit2.GitError):  # a commit before it is not there; libgit2 does not say which
         return commit
-    return None
+    if found is not None and is_partial(repo):
+        trees = [repo[one].peel(pygit2.Commit).tree_id for one in (commit, base)]
+        return _missing(repo, trees[0], trees[1:], set())
+    return found
 
 
-def _missing(repo: pygit2.Repository, oid: pygit2.Oid, known: Sequence[pygit2.Oid]) -> Oid | None:
-    if oid in known:
-        return None
-    tree = repo.get(oid)
-    if not isinstance(tree, pygit2.Tree):
-        return Oid(str(oid))
-    others = [other for other in map(repo.get, known) if isinstance(other, pygit2.Tree)]
-    for entry in tree:
-        name = entry.name or ""
-        there = [other[name].id for other in others if name in other]
-        if entry.id in there or entry.filemode == FileMode.COMMIT:
-            continue
-        if entry.filemode == FileMode.TREE:
-            missing = _missing(repo, entry.id, there)
-        else:
-            missing = None if entry.id in repo else Oid(str(entry.id))
-        if missing is not None:
-            return missing
+def _missing(
+    repo: pygit2.Repository, tree: pygit2.Oid, known: Sequence[pygit2.Oid], seen: set[pygit2.Oid]
+) -> Oid | None:
+    for oid, kind in new_objects(repo, tree, known, seen):
+        there = isinstance(repo.get(oid), pygit2.Tree) if kind == ObjectType.TREE else oid in repo
+        if not there:
+            return Oid(str(oid))
     return None

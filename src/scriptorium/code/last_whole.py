@@ -1,0 +1,74 @@
+"""Finding the newest whole commit of a branch, some of whose objects git has deleted."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import pygit2
+
+from scriptorium.code.left_merge import share_history
+from scriptorium.code.nofollow import read_small
+from scriptorium.code.registration import NO_COMMIT
+from scriptorium.code.repository import common_dir
+from scriptorium.code.wholeness import missing_since
+from scriptorium.plan.ids import Oid
+
+_LOOKS: Final = 50
+"""Commits of a reflog whose history is looked through: an agent may have written any number there."""
+_HISTORY: Final = 10_000
+"""Commits of such a history."""
+_REFLOG_LIMIT_BYTES: Final = 16 * 1024 * 1024
+_LOGGED: Final = re.compile(rb"^([0-9a-f]{40}) [0-9a-f]{40} ", re.MULTILINE)
+
+
+def last_whole(repo: pygit2.Repository, lost: Oid, base: Oid, log: Path) -> Oid | None:
+    """The newest commit before `lost` that lacks nothing, nor does what is before it and not in `base`.
+
+    Looked for among the first parents of `lost`, then of what the reflog `log` says that the branch was at.
+    """
+    git_dir = common_dir(Path(repo.path))
+    for history in _histories(repo, lost, log):
+        # What is before a whole commit is whole, so the first of them can be found by halves.
+        at = bisect_left(history, True, key=lambda commit: missing_since(git_dir, commit, base) is None)
+        if at < len(history) and share_history(repo, history[at], base):
+            return history[at]
+    return None
+
+
+def earlier(repo: pygit2.Repository, lost: Oid, log: Path) -> Iterator[Oid]:
+    """What a branch that is at `lost` was at before, newest first: commits that are there, whole or not."""
+    for history in _histories(repo, lost, log):
+        yield from history
+
+
+def _histories(repo: pygit2.Repository, lost: Oid, log: Path) -> Iterator[list[Oid]]:
+    seen: set[Oid] = set()
+    looks = 0
+    for start in (lost, *_logged(log)):
+        if looks < _LOOKS and (history := list(islice(_first_parents(repo, start, seen), _HISTORY))):
+            looks += 1
+            yield history
+
+
+def _first_parents(repo: pygit2.Repository, commit: Oid, seen: set[Oid]) -> Iterator[Oid]:
+    """A commit and those before it, as far as they are there and not `seen`, where they go."""
+    while commit not in seen and isinstance(repo.get(commit), pygit2.Commit):
+        seen.add(commit)
+        yield commit
+        parents = repo[commit].peel(pygit2.Commit).parent_ids
+        if not parents:
+            return
+        commit = Oid(str(parents[0]))
+
+
+def _logged(log: Path) -> Iterator[Oid]:
+    """What a ref was at, newest first. An agent can write it: who asks looks at each as at any commit."""
+    text = read_small(log, _REFLOG_LIMIT_BYTES) or b""
+    for number in reversed(_LOGGED.findall(text)):
+        if (commit := Oid(number.decode())) != NO_COMMIT:
+            yield commit
