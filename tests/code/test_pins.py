@@ -77,7 +77,7 @@ def test_the_highest_ticket_id_is_found_in_branches_and_refs_loose_and_packed(
     repo.references.create("refs/heads/other/ticket-0098", tip)
     assert highest_ticket_id(repo) == 12
     pin_work(repo, TicketId("0040"), fixture.tip())
-    set_landing(repo, TicketId("10001"), fixture.tip())
+    set_landing(repo, TicketId("10001"), fixture.tip(), fixture.tip())
     assert highest_ticket_id(repo) == 10001
     run_git(fixture.root, "pack-refs", "--all", "--prune")
     assert not list((fixture.project.git_dir / "refs" / "heads").rglob("ticket-*"))
@@ -96,10 +96,10 @@ def test_landings_are_named_read_and_forgotten(fixture: Fixture) -> None:
     first, second = fixture.commit({"file": "1"}), fixture.commit({"file": "2"})
     ten, two = TicketId("0010"), TicketId("0002")
 
-    set_landing(repo, ten, first)
-    set_landing(repo, two, first)
-    set_landing(repo, ten, second)
-    set_landing(repo, ten, second)
+    set_landing(repo, ten, first, fixture.tip())
+    set_landing(repo, two, first, fixture.tip())
+    set_landing(repo, ten, second, fixture.tip())
+    set_landing(repo, ten, second, fixture.tip())
 
     assert read_landings(repo) == ((two, first), (ten, second))
     with pytest.raises(RefMoved):

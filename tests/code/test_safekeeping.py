@@ -63,5 +63,5 @@ def test_a_commit_of_which_something_is_gone_gets_no_ref(fixture: Fixture) -> No
     (fixture.project.git_dir / "objects" / str(blob)[:2] / str(blob)[2:]).unlink()
     repo = open_repository(fixture.project)
     with pytest.raises(ObjectsVanished, match=f"{blob} is not there"):
-        set_landing(repo, ONE, commit)
+        set_landing(repo, ONE, commit, fixture.tip())
     assert repo.references.get("refs/scriptorium/landing/0001") is None

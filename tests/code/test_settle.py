@@ -133,7 +133,7 @@ def test_a_lock_of_the_users_git_is_waited_for(fixture: Fixture, run_git: Git, n
 def test_a_landing_ref_that_no_landing_made_is_dropped(fixture: Fixture, what: str) -> None:
     planted = Oid(str(fixture.open().create_blob(b"x"))) if what == "blob" else fixture.commit({}, parents=[])
     tip = fixture.tip()
-    set_landing(fixture.open(), TICKET, planted)
+    set_landing(fixture.open(), TICKET, planted, fixture.tip())
     assert settle(fixture.project, "main") == (Settled(TICKET, SettledAs.CHECK_AGAIN, planted),)
     assert read_landings(fixture.open()) == ()
     assert fixture.tip() == tip
@@ -176,6 +176,6 @@ def test_the_lock_of_the_base_is_ours_while_it_is_being_landed_on(fixture: Fixtu
     lock = fixture.project.git_dir / "refs/heads/main.lock"
     lock.write_bytes(b"")
     assert remove_stale_locks(fixture.project, "main") == ()
-    set_landing(fixture.open(), TicketId("0007"), fixture.tip())
+    set_landing(fixture.open(), TicketId("0007"), fixture.tip(), fixture.tip())
     assert remove_stale_locks(fixture.project, None) == ()
     assert remove_stale_locks(fixture.project, "main") == (lock,)

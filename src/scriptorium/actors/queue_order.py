@@ -10,6 +10,7 @@ So an entry waits for no more than those that were there before it, and `PASSED_
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -51,10 +52,10 @@ class _Passed:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._highest = snapshot.queue_high
-        self._pending = [entry.number for entry in snapshot.pending]
+        self._pending = sorted(entry.number for entry in snapshot.pending)
 
     def over(self, entry: QueueEntry) -> int:
-        still_there = sum(number > entry.number for number in self._pending)
+        still_there = len(self._pending) - bisect_right(self._pending, entry.number)
         return self._highest - entry.number - still_there
 
 

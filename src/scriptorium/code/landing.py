@@ -181,7 +181,7 @@ def move_base(project: Project, repo: pygit2.Repository, move: Move, step: Step)
         step("locked")
         if in_the_way := [path for checkout in checkouts for path in obstacles(checkout, changes)]:
             return blocked_by(project, in_the_way)
-        set_landing(repo, move.ticket, move.mark)
+        set_landing(repo, move.ticket, move.mark, move.base)
         step("landing-ref")
         if (missing := missing_object(project.git_dir, move.commit, [move.base])) is not None:
             delete_landing(repo, move.ticket, old=move.mark)

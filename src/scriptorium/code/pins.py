@@ -140,8 +140,8 @@ def ticket_branches(repo: pygit2.Repository) -> tuple[TicketId, ...]:
     return tuple(found)
 
 
-def set_landing(repo: pygit2.Repository, ticket: TicketId, commit: Oid) -> None:
-    """Name the commit that is about to be landed for a ticket, in place of an earlier one.
+def set_landing(repo: pygit2.Repository, ticket: TicketId, commit: Oid, base: Oid) -> None:
+    """Name the commit that is about to be landed for a ticket on `base`, in place of an earlier one.
 
     Raises:
         RefError: it could not be written, or somebody else wrote it in the meantime.
@@ -149,7 +149,10 @@ def set_landing(repo: pygit2.Repository, ticket: TicketId, commit: Oid) -> None:
     name = f"{LANDING}/{ticket}"
     current = read_ref(repo, name)
     if current != commit:
-        give_ref(repo, name, new=commit, old=current, known=_heads(repo))
+        # Not every branch there is: with a long queue that costs more than the landing.
+        holding = [f"{TICKET_BRANCHES}{ticket}", *ref_names(repo, f"{SUBMITTED}/{ticket}/")]
+        known = [base, *(_read_or_none(repo, ref) for ref in holding)]
+        give_ref(repo, name, new=commit, old=current, known=known)
 
 
 def read_landings(repo: pygit2.Repository) -> tuple[tuple[TicketId, Oid], ...]:

@@ -57,7 +57,10 @@ class Priority(StrEnum):
     @property
     def rank(self) -> int:
         """0 for low to 3 for critical."""
-        return tuple(Priority).index(self)
+        return _RANKS[self]
+
+
+_RANKS: Final = {priority: rank for rank, priority in enumerate(Priority)}
 
 
 @frozen
