@@ -279,7 +279,9 @@ def test_what_is_in_no_worktree_is_gathered_from_what_git_has_left(
     prepared = prepare_worktree(fixture.project, ONE, "fix-it", fixture.tip(), merge_base=True)
 
     assert prepared.mended == Mended(lost, prepared.head, Files.LEFT)
-    assert "what is left of its files is kept, in " in str(prepared.mended)
+    assert f"what is left of its files is kept, and the work goes on from {prepared.head[:10]}" in str(
+        prepared.mended
+    )
     assert [str(parent) for parent in fixture.open()[prepared.head].peel(pygit2.Commit).parent_ids] == [first]
     tree = fixture.tree(prepared.head)
     assert (tree["src/new.py"], tree["src/last.py"]) == (b"new\n", b"last\n")
@@ -312,7 +314,7 @@ def test_what_cannot_be_kept_is_said(fixture: Fixture, worktree: Path, run_git: 
     lose(fixture, lost, what)
     mended = mend(place_of(fixture, worktree))
     assert mended == Mended(lost, first, Files.GONE)
-    assert "nothing of it could be kept" in str(mended)
+    assert f"nothing of it could be kept, and the work goes on from {first[:10]}" in str(mended)
     assert fixture.tip(BRANCH) == first
 
 
@@ -328,6 +330,7 @@ def test_with_nothing_to_go_on_from_what_is_left_is_pinned(
     vanish(fixture, lost)
     mended = mend(place_of(fixture, worktree))
     assert mended == Mended(last, None, Files.LEFT)
+    assert "what is left of its files is kept in a pin" in str(mended)
     (pin,) = work_pins(open_repository(fixture.project), ONE)
     assert fixture.tree(pin)["src/new.py"] == b"new\n"
     assert prepare_worktree(fixture.project, ONE, "fix-it", base, merge_base=True).head == base

@@ -74,13 +74,12 @@ class Mended:
     files: Files = Files.THERE
 
     def __str__(self) -> str:
-        kept = self.files.value
-        if self.files is Files.THERE:
-            kept += f", as work on {self.now[:10]}" if self.now else " in a pin"
-        elif self.files is Files.LEFT:
-            kept += f", in {self.now[:10]}" if self.now else " in a pin"
+        if self.now is None:
+            where = "" if self.files is Files.GONE else " in a pin"
+        else:
+            where = f", and the work goes on from {self.now[:10]}"
         return (
-            f"git has deleted objects of its commit {self.lost[:10]}; {kept} "
+            f"git has deleted objects of its commit {self.lost[:10]}; {self.files.value}{where} "
             "(do not run `git gc --prune=now` or `git prune` while scriptorium runs)"
         )
 
