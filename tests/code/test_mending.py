@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pygit2
 import pytest
-from pygit2.enums import FileMode
+from pygit2.enums import FileMode, ObjectType
 
+from scriptorium.code import salvage
 from scriptorium.code.capture import SubmissionRefused, capture, snapshot_work
 from scriptorium.code.landing import Landed
 from scriptorium.code.mending import Files, Mended, Workplace, mend, on_whole_commits
@@ -430,3 +432,138 @@ def test_a_partial_clone_never_had_the_files_of_every_commit(
     assert missing_since(git_dir, last, base) is None
     lose(fixture, last, "file")
     assert missing_since(git_dir, last, base) == objects_of(fixture, last)["file"]
+
+
+@pytest.mark.parametrize("where", [["--detach"], ["-b", "mine"]])
+def test_a_worktree_on_top_of_the_branch_holds_its_files(
+    fixture: Fixture, worktree: Path, run_git: Git, where: list[str]
+) -> None:
+    first = work(worktree, run_git, one="one\n")
+    tip = work(worktree, run_git, two="two\n", new="new\n")
+    run_git(worktree, "checkout", "-q", *where)
+    work(worktree, run_git, three="three\n")
+    (worktree / "src" / "four.py").write_text("four\n")
+    lose(fixture, tip, "file")
+
+    prepared = prepare_worktree(fixture.project, ONE, "fix-it", fixture.tip(), merge_base=True)
+
+    assert (prepared.mended, prepared.head) == (Mended(tip, first), first)
+    assert {f"{name}.py" for name in ("one", "two", "new", "three", "four")} <= {
+        path.name for path in (worktree / "src").iterdir()
+    }
+    assert run_git(worktree, "symbolic-ref", "HEAD").strip() == f"refs/heads/{BRANCH}"
+
+
+def test_a_worktree_under_an_earlier_name_holds_its_files(
+    fixture: Fixture, worktree: Path, run_git: Git
+) -> None:
+    first = work(worktree, run_git, one="one\n")
+    lost = work(worktree, run_git, new="new\n")
+    lose(fixture, lost, "tree")
+    prepared = prepare_worktree(fixture.project, ONE, "new-name", fixture.tip(), merge_base=True)
+    assert prepared.mended == Mended(lost, first)
+    assert (prepared.path / "src" / "new.py").read_text() == "new\n"
+    assert not worktree.exists()
+
+
+def test_a_worktree_that_was_emptied_holds_nothing(fixture: Fixture, worktree: Path, run_git: Git) -> None:
+    work(worktree, run_git, one="one\n")
+    lost = work(worktree, run_git, new="new\n", two="two\n")
+    lose(fixture, lost, "file")
+    for path in worktree.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    prepared = prepare_worktree(fixture.project, ONE, "fix-it", fixture.tip(), merge_base=True)
+    assert prepared.mended == Mended(lost, prepared.head, Files.LEFT)
+    assert (worktree / "src" / "two.py").read_text() == "two\n"
+
+
+def test_what_was_amended_away_is_the_next_best(fixture: Fixture, worktree: Path, run_git: Git) -> None:
+    amended = work(worktree, run_git, new="new\n", two="two\n")
+    (worktree / "src" / "new.py").write_text("newer\n")
+    run_git(worktree, "commit", "-q", "--all", "--amend", "--no-edit")
+    lost = fixture.tip(BRANCH)
+    run_git(fixture.root, "worktree", "remove", "--force", str(worktree))
+    lose(fixture, lost, "tree")
+    mended = mend(place_of(fixture, worktree))
+    assert mended is not None
+    assert mended.now is not None
+    assert fixture.tree(mended.now) == fixture.tree(amended)
+
+
+def test_a_commit_that_takes_the_lost_one_back_has_lost_nothing(
+    fixture: Fixture, worktree: Path, run_git: Git
+) -> None:
+    base = fixture.tip()
+    lost = work(worktree, run_git, new="new\n")
+    run_git(worktree, "revert", "--no-edit", "HEAD")
+    last = fixture.tip(BRANCH)
+    run_git(fixture.root, "worktree", "remove", "--force", str(worktree))
+    lose(fixture, lost, "file")
+    assert mend(place_of(fixture, worktree)) == Mended(last, base, Files.LEFT)
+
+
+@pytest.mark.parametrize("damage", ["empty commit", "empty tree", "empty folder", "a file of another kind"])
+def test_damaged_objects_are_as_good_as_none(
+    fixture: Fixture, worktree: Path, run_git: Git, damage: str
+) -> None:
+    first = work(worktree, run_git, one="one\n")
+    lost = work(worktree, run_git, new="new\n")
+    objects = objects_of(fixture, lost)
+    if damage == "a file of another kind":
+        raw = b"100644 one.py\0" + bytes.fromhex(objects["folder"]) + b"160000 sub\0" + bytes(20)
+        tree = fixture.open().odb.write(ObjectType.TREE, raw)
+        lost = Oid(run_git(worktree, "commit-tree", str(tree), "-p", lost, "-m", "odd").strip())
+        (fixture.project.git_dir / "refs" / "heads" / BRANCH).write_text(f"{lost}\n")
+    else:
+        oid = objects[damage.removeprefix("empty ")]
+        place = fixture.project.git_dir / "objects" / oid[:2] / oid[2:]
+        place.chmod(0o644)
+        place.write_bytes(b"")
+    shutil.rmtree(worktree)
+    lose_another = objects["file"]
+    vanish(fixture, lose_another)
+
+    prepared = prepare_worktree(fixture.project, ONE, "fix-it", fixture.tip(), merge_base=True)
+
+    assert prepared.mended is not None
+    assert prepared.mended.lost == lost
+    assert fixture.open()[prepared.head].peel(pygit2.Commit).parent_ids[0] == first or prepared.head == first
+    remove_worktree(fixture.project, worktree, base=fixture.tip())
+
+
+def test_a_branch_at_no_commit_is_begun_anew(fixture: Fixture, worktree: Path, run_git: Git) -> None:
+    blob = fixture.open().create_blob(b"no commit\n")
+    (fixture.project.git_dir / "logs" / "refs" / "heads" / BRANCH).unlink()
+    (fixture.project.git_dir / "refs" / "heads" / BRANCH).write_text(f"{blob}\n")
+    shutil.rmtree(worktree)
+    prepared = prepare_worktree(fixture.project, ONE, "fix-it", fixture.tip(), merge_base=True)
+    assert prepared.mended == Mended(Oid(str(blob)), None, Files.GONE)
+    assert prepared.head == fixture.tip()
+
+
+def test_there_is_an_end_to_what_is_gathered(
+    fixture: Fixture, worktree: Path, run_git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = work(worktree, run_git, one="one\n")
+    repo = fixture.open()
+    wide = tree_of(repo, {"src": repo[first].peel(pygit2.Tree)["src"].id})
+    for _ in range(12):
+        wide = tree_of(repo, {f"d{number}": wide for number in range(10)})
+    lost = Oid(run_git(worktree, "commit-tree", str(wide), "-p", first, "-m", "wide").strip())
+    shutil.rmtree(worktree)
+    (fixture.project.git_dir / "refs" / "heads" / BRANCH).write_text(f"{lost}\n")
+    vanish(fixture, str(repo[first].peel(pygit2.Tree)["src"].peel(pygit2.Tree)["one.py"].id))
+    monkeypatch.setattr(salvage, "_MOST_ENTRIES", 1_000)
+    mended = mend(place_of(fixture, worktree))
+    assert mended == Mended(lost, fixture.tip(), Files.GONE)
+
+
+def test_a_lost_file_is_stored_as_its_attributes_say(fixture: Fixture, worktree: Path, run_git: Git) -> None:
+    (worktree / ".gitattributes").write_text("*.py text eol=crlf\n")
+    work(worktree, run_git, one="one\n")
+    (worktree / "src" / "new.py").write_bytes(b"a\r\nb\r\n")
+    lost = work(worktree, run_git, two="two\n")
+    lose(fixture, lost, "file")
+    mend(place_of(fixture, worktree))
+    run_git(worktree, "commit", "-q", "-m", "again")
+    assert fixture.tree(fixture.tip(BRANCH))["src/new.py"] == b"a\nb\n"

@@ -108,7 +108,7 @@ def _urgency(file: TicketFile) -> tuple[int, int]:
 
 def queued_tickets(snapshot: Snapshot) -> frozenset[TicketId]:
     """The tickets that wait in the merge queue or are being landed; also with an entry that cannot be read,
-    which a person has to mend or remove before anything else is done for its ticket."""
+    which a person has to mend or remove before an agent goes on with its ticket."""
     return _submitted(snapshot).union(snapshot.unread_entries)
 
 

@@ -15,7 +15,7 @@ from scriptorium.code.left_merge import share_history
 from scriptorium.code.nofollow import read_small
 from scriptorium.code.registration import NO_COMMIT
 from scriptorium.code.repository import common_dir
-from scriptorium.code.wholeness import missing_since
+from scriptorium.code.wholeness import commit_at, missing_since
 from scriptorium.plan.ids import Oid
 
 _LOOKS: Final = 50
@@ -32,7 +32,7 @@ def last_whole(repo: pygit2.Repository, lost: Oid, base: Oid, log: Path) -> Oid 
     Looked for among the first parents of `lost`, then of what the reflog `log` says that the branch was at.
     """
     git_dir = common_dir(Path(repo.path))
-    for history in _histories(repo, lost, log):
+    for history in histories(repo, lost, log):
         # What is before a whole commit is whole, so the first of them can be found by halves.
         at = bisect_left(history, True, key=lambda commit: missing_since(git_dir, commit, base) is None)
         if at < len(history) and share_history(repo, history[at], base):
@@ -40,13 +40,11 @@ def last_whole(repo: pygit2.Repository, lost: Oid, base: Oid, log: Path) -> Oid 
     return None
 
 
-def earlier(repo: pygit2.Repository, lost: Oid, log: Path) -> Iterator[Oid]:
-    """What a branch that is at `lost` was at before, newest first: commits that are there, whole or not."""
-    for history in _histories(repo, lost, log):
-        yield from history
+def histories(repo: pygit2.Repository, lost: Oid, log: Path) -> Iterator[list[Oid]]:
+    """The first parents of `lost`, itself first, then of what the reflog `log` says that the branch was at.
 
-
-def _histories(repo: pygit2.Repository, lost: Oid, log: Path) -> Iterator[list[Oid]]:
+    Newest first, as far as they are there, whole or not; no commit comes twice.
+    """
     seen: set[Oid] = set()
     looks = 0
     for start in (lost, *_logged(log)):
@@ -55,15 +53,27 @@ def _histories(repo: pygit2.Repository, lost: Oid, log: Path) -> Iterator[list[O
             yield history
 
 
+def is_on(repo: pygit2.Repository, commit: Oid, tip: Oid) -> bool:
+    """Whether `tip`, there or not, is `commit` or one of its first parents."""
+    return any(oid == tip for oid, _ in islice(_line(repo, commit), _HISTORY))
+
+
 def _first_parents(repo: pygit2.Repository, commit: Oid, seen: set[Oid]) -> Iterator[Oid]:
     """A commit and those before it, as far as they are there and not `seen`, where they go."""
-    while commit not in seen and isinstance(repo.get(commit), pygit2.Commit):
-        seen.add(commit)
-        yield commit
-        parents = repo[commit].peel(pygit2.Commit).parent_ids
-        if not parents:
+    for oid, is_there in _line(repo, commit):
+        if not is_there or oid in seen:
             return
-        commit = Oid(str(parents[0]))
+        seen.add(oid)
+        yield oid
+
+
+def _line(repo: pygit2.Repository, commit: Oid) -> Iterator[tuple[Oid, bool]]:
+    """A commit and its first parents, and whether each is there: the last may be named only."""
+    following: Oid | None = commit
+    while following is not None:
+        found = commit_at(repo, following)
+        yield following, found is not None
+        following = Oid(str(found.parent_ids[0])) if found is not None and found.parent_ids else None
 
 
 def _logged(log: Path) -> Iterator[Oid]:

@@ -9,7 +9,7 @@ goes with the ticket's branch.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Final, TypeVar
@@ -17,16 +17,19 @@ from typing import Final, TypeVar
 import pygit2
 from attrs import frozen
 
-from scriptorium.code.last_whole import earlier, last_whole
+from scriptorium.code.last_whole import histories, is_on, last_whole
 from scriptorium.code.left_merge import is_merging
 from scriptorium.code.nofollow import remove_file, write_anew
 from scriptorium.code.pins import pin_work
 from scriptorium.code.registration import (
+    Link,
     Registration,
     is_half_made,
     is_real_folder,
+    link_state,
     named_by_head,
     read_head,
+    registrations,
     registrations_of,
 )
 from scriptorium.code.repository import Project
@@ -123,25 +126,19 @@ def mend(place: Workplace) -> Mended | None:
         return None
     name = f"refs/heads/{ticket_branch(place.ticket)}"
     found = registrations_of(place.project, place.worktree) if os.path.lexists(place.worktree) else ()
-    mended = _mend_branch(place, name, place.base, in_worktree=_holds(place, found, name))
+    mended = _mend_branch(place, name, place.base)
     if mended is not None and mended.now is not None and not any(is_merging(one.own_dir) for one in found):
         # Git cannot make a commit of an index that names files which are not there.
         follow_branch(place.project, place.ticket, mended.now, keep_added=True)
     for registration in found:
-        mended = _mend_head(place.project, registration, name, place.base) or mended
+        at_head = _mend_head(place.project, registration, name, place.base)
+        mended = mended or at_head
         if mended is not None:
             remove_file(registration.own_dir, _HEAD_LOG)
     return mended
 
 
-def _holds(place: Workplace, found: Sequence[Registration], name: str) -> bool:
-    """Whether the files of the branch `name` are in the ticket's worktree, as far as anybody can tell."""
-    heads = (read_head(one.own_dir) for one in found if not is_half_made(one.own_dir))
-    on_it = any(head is not None and head.ref == name for head in heads)
-    return on_it and is_real_folder(place.project, place.worktree)
-
-
-def _mend_branch(place: Workplace, name: str, base: Oid, *, in_worktree: bool) -> Mended | None:
+def _mend_branch(place: Workplace, name: str, base: Oid) -> Mended | None:
     git_dir = place.project.git_dir
     repo = pygit2.Repository(str(git_dir))
     try:
@@ -151,10 +148,9 @@ def _mend_branch(place: Workplace, name: str, base: Oid, *, in_worktree: bool) -
     if tip is None or missing_since(git_dir, tip, base) is None:
         return None
     log = git_dir / "logs" / name
-    now = last_whole(repo, tip, base, log)
-    files = Files.THERE
-    if not in_worktree:
-        left = what_is_left(repo, place.ticket, (tip, *earlier(repo, tip, log)), now)
+    now, files = last_whole(repo, tip, base, log), Files.THERE
+    if not _is_in_worktree(place, repo, name, tip):
+        left = what_is_left(repo, place.ticket, histories(repo, tip, log), now)
         files = Files.GONE if left is None else Files.LEFT
         if left is not None and now is None:
             pin_work(repo, place.ticket, left)
@@ -166,6 +162,27 @@ def _mend_branch(place: Workplace, name: str, base: Oid, *, in_worktree: bool) -
         give_ref(repo, name, new=now, old=tip, known=[base])
     remove_file(git_dir, Path("logs", name))
     return Mended(tip, now, files)
+
+
+def _is_in_worktree(place: Workplace, repo: pygit2.Repository, name: str, tip: Oid) -> bool:
+    """Whether the files of the branch `name`, which is at `tip`, are in a worktree of ours, as far as anybody
+    can tell: one that is on it, or the ticket's on top of it.
+    """
+    for one in registrations(place.project):
+        if (
+            place.project.worktrees_dir not in one.worktree.parents
+            or not is_real_folder(place.project, one.worktree)
+            or link_state(one) is not Link.SOUND
+            or is_half_made(one.own_dir)
+        ):
+            continue
+        head = read_head(one.own_dir)
+        if head is not None and head.ref == name:
+            return True
+        named = named_by_head(repo, one.own_dir) if one.worktree == place.worktree else None
+        if named is not None and is_on(repo, named, tip):
+            return True
+    return False
 
 
 def _mend_head(project: Project, registration: Registration, name: str, base: Oid) -> Mended | None:

@@ -8,7 +8,6 @@ without permissions are opened up, and no depth of nesting reaches a limit of th
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from types import TracebackType
 from typing import Final
@@ -28,7 +27,7 @@ class Trash:
 
     def __init__(self, around: bytes) -> None:
         # Nobody can have a file of this name ready, wherever a folder is moved.
-        self._name = TRASH_PREFIX + secrets.token_hex(8).encode()
+        self._name = TRASH_PREFIX + os.urandom(8).hex().encode()
         self._place = os.path.join(around, self._name)
         self._count = 0
         self._waiting: list[bytes] = []

@@ -103,8 +103,7 @@ def copy_few(repo: pygit2.Repository, target: Path, commit: Oid, since: Oid, lim
     if sum(repo.odb.read_header(oid)[1] for oid in found) > limit_bytes:
         return False
     if found:
-        objects = [NewObject(_KINDS[kind], repo.odb.read(oid)[1]) for oid, kind in found.items()]
-        write(encode(objects), _pack_folder(target), durable=fsync_enabled())
+        write(encode([_read(repo, oid) for oid in found]), _pack_folder(target), durable=fsync_enabled())
     return True
 
 
@@ -118,24 +117,26 @@ def _objects(repo: pygit2.Repository, commit: Oid, known: Iterable[Oid | None]) 
     """What is new in `commit`, but for what is large."""
     if not isinstance(repo.get(commit), pygit2.Commit):
         return []  # whoever moves the ref has the words for it
-    objects: list[NewObject] = []
-    for oid, kind in _new_since(repo, commit, known).items():
-        if repo.odb.read_header(oid)[1] <= LARGE_BYTES:
-            objects.append(NewObject(_KINDS[kind], repo.odb.read(oid)[1]))
-    return objects
+    new = _new_since(repo, commit, known)
+    return [_read(repo, oid) for oid in new if repo.odb.read_header(oid)[1] <= LARGE_BYTES]
 
 
-def _new_since(
-    repo: pygit2.Repository, commit: Oid, known: Iterable[Oid | None]
-) -> dict[pygit2.Oid, ObjectType]:
+def _read(repo: pygit2.Repository, oid: pygit2.Oid) -> NewObject:
+    """As what it is, which need not be what a tree takes it for."""
+    kind, content = repo.odb.read(oid)
+    return NewObject(_KINDS[ObjectType(kind)], content)
+
+
+def _new_since(repo: pygit2.Repository, commit: Oid, known: Iterable[Oid | None]) -> Sequence[pygit2.Oid]:
     """What `commit` and those before it, but for the known ones, have that their parents do not."""
     walker = repo.walk(commit)
     for tip in known:
         if tip is not None and tip in repo:
             walker.hide(tip)
-    found: dict[pygit2.Oid, ObjectType] = {}
-    seen: set[pygit2.Oid] = set()
+    found: dict[pygit2.Oid, None] = {}
+    seen: set[tuple[pygit2.Oid, ObjectType]] = set()
     for one in walker:
-        found[one.id] = ObjectType.COMMIT
-        found.update(new_objects(repo, one.tree_id, [parent.tree_id for parent in one.parents], seen))
-    return found
+        found[one.id] = None
+        for oid, _ in new_objects(repo, one.tree_id, [parent.tree_id for parent in one.parents], seen):
+            found[oid] = None
+    return tuple(found)

@@ -159,7 +159,7 @@ class _Walk:
     _pending: list[tuple[bytes, IgnoreRules, bool]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._tracked_folders = _folders_of(self._tracked)
+        self._tracked_folders = folders_of(self._tracked)
         self._pending = [(b"", self._rules, False)]
 
     def run(self, root: int) -> None:
@@ -271,7 +271,8 @@ def _join(folder: bytes, name: bytes) -> bytes:
     return folder + b"/" + name if folder else name
 
 
-def _folders_of(paths: Iterable[bytes]) -> set[bytes]:
+def folders_of(paths: Iterable[bytes]) -> set[bytes]:
+    """The folders that these paths are in, and those that these are in, but for the root."""
     folders: set[bytes] = set()
     for path in paths:
         folder = path.rpartition(b"/")[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pygit2
@@ -12,11 +12,11 @@ from pygit2.enums import FileMode
 
 from scriptorium.code.blobs import BlobWriter, Unstorable
 from scriptorium.code.left_merge import contains, end_merge
-from scriptorium.code.nofollow import is_there, open_folder
+from scriptorium.code.nofollow import is_there, open_below, open_file, open_folder, read_bounded
 from scriptorium.code.pins import pin_work, pins_of
 from scriptorium.code.registration import Registration, read_head, registrations
 from scriptorium.code.repository import Project, open_repository
-from scriptorium.code.scan import Entries, entries_of, readable_index
+from scriptorium.code.scan import RULES_LIMIT_BYTES, Entries, entries_of, folders_of, readable_index
 from scriptorium.plan.ids import Oid, TicketId
 from scriptorium.plan.refs import RefError, RefMoved, compare_and_swap, read_ref
 
@@ -90,18 +90,30 @@ def _track(
 ) -> None:
     """Add what `before` names, `index` lacks and the worktree has, as it is there if git has lost it."""
     added = before.keys() - entries_of(index).keys()
-    with (
-        contextlib.suppress(OSError),
-        open_folder(worktree) as root,
-        BlobWriter(project, repo, root, {}) as writer,
-    ):
-        for path in added:
-            entry = before[path]
-            if entry.mode == FileMode.COMMIT or not is_there(root, path):
-                continue
-            with contextlib.suppress(OSError, Unstorable, pygit2.GitError):
-                oid = entry.oid if entry.oid in repo else writer.store(path, entry.mode)
-                index.add(pygit2.IndexEntry(os.fsdecode(path), pygit2.Oid(hex=oid), entry.mode))
+    with contextlib.suppress(OSError), open_folder(worktree) as root:
+        attributes = _attributes(root, added)
+        with BlobWriter(project, repo, root, attributes) as writer:
+            for path in added:
+                entry = before[path]
+                if entry.mode == FileMode.COMMIT or not is_there(root, path):
+                    continue
+                with contextlib.suppress(OSError, Unstorable, pygit2.GitError):
+                    oid = entry.oid if entry.oid in repo else writer.store(path, entry.mode)
+                    index.add(pygit2.IndexEntry(os.fsdecode(path), pygit2.Oid(hex=oid), entry.mode))
+
+
+def _attributes(root: int, paths: Iterable[bytes]) -> dict[bytes, bytes]:
+    """The `.gitattributes` files that say how these are stored."""
+    found: dict[bytes, bytes] = {}
+    for folder in (b"", *folders_of(paths)):
+        with (
+            contextlib.suppress(OSError),
+            open_below(root, folder) as opened,
+            open_file(".gitattributes", opened) as descriptor,
+        ):
+            text = read_bounded(descriptor, RULES_LIMIT_BYTES)
+            found[folder + b"/.gitattributes" if folder else b".gitattributes"] = text or b""
+    return found
 
 
 def is_held(repo: pygit2.Repository, commit: Oid, holders: Sequence[Oid | None]) -> bool:

@@ -140,21 +140,24 @@ def raw_entries(tree: pygit2.Tree) -> dict[bytes, Leaf]:
 
 
 def new_objects(
-    repo: pygit2.Repository, tree: pygit2.Oid, before: Sequence[pygit2.Oid], seen: set[pygit2.Oid]
+    repo: pygit2.Repository,
+    tree: pygit2.Oid,
+    before: Sequence[pygit2.Oid],
+    seen: set[tuple[pygit2.Oid, ObjectType]],
 ) -> Iterator[tuple[pygit2.Oid, ObjectType]]:
     """What a tree has, itself first, and none of the trees `before` has at the same place; submodules aside.
 
-    Each comes before it is opened, there or not, and goes into `seen`: what is there already does not come
-    again. A tree of `before` that is not there has nothing. Raises `KeyError` or `pygit2.GitError` when asked
-    to go on past a tree that cannot be opened.
+    Each comes before it is opened, there or not, as what the tree takes it for, and goes into `seen`: what is
+    there already does not come again. A tree of `before` that is not there has nothing. Raises `KeyError` or
+    `pygit2.GitError` when asked to go on past a tree that cannot be opened.
     """
     # Not by recursion, and nothing twice: an agent's folders may be as deep and as much alike as it likes.
     waiting = [(tree, list(before))]
     while waiting:
         oid, others = waiting.pop()
-        if oid in others or oid in seen:
+        if oid in others or (oid, ObjectType.TREE) in seen:
             continue
-        seen.add(oid)
+        seen.add((oid, ObjectType.TREE))
         yield oid, ObjectType.TREE
         found = (repo.get(other) for other in others)
         siblings = [raw_entries(other) for other in found if isinstance(other, pygit2.Tree)]
@@ -162,13 +165,11 @@ def new_objects(
             same = [sibling[name] for sibling in siblings if name in sibling]
             if entry.mode == FileMode.TREE:
                 waiting.append((entry.oid, [other.oid for other in same if other.mode == FileMode.TREE]))
-            elif not entry.is_submodule and entry.oid not in seen and entry.oid not in _oids(same):
-                seen.add(entry.oid)
-                yield entry.oid, ObjectType.BLOB
-
-
-def _oids(leaves: Sequence[Leaf]) -> list[pygit2.Oid]:
-    return [leaf.oid for leaf in leaves]
+            elif not entry.is_submodule and all(other.oid != entry.oid for other in same):
+                found_blob = (entry.oid, ObjectType.BLOB)
+                if found_blob not in seen:
+                    seen.add(found_blob)
+                    yield found_blob
 
 
 def _mode(bits: int) -> FileMode:

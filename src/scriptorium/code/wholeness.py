@@ -4,6 +4,7 @@ while it is being written. Looked at once a ref has it; `mending.py` has the way
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,13 +33,13 @@ def missing_object(git_dir: Path, commit: Oid, known: Sequence[Oid] | None = Non
     """
     # Opened anew: one that has seen an object believes for ever that it is there.
     repo = pygit2.Repository(str(git_dir))
-    if not isinstance(repo.get(commit), pygit2.Commit):
+    found = commit_at(repo, commit)
+    if found is None:
         return commit
-    found = repo[commit].peel(pygit2.Commit)
     others = [Oid(str(parent)) for parent in found.parent_ids] if known is None else known
     # A shallow clone lacks some, and then says less.
-    there = [other for other in others if isinstance(repo.get(other), pygit2.Commit)]
-    return _missing(repo, found.tree_id, [repo[other].peel(pygit2.Tree).id for other in there], set())
+    there = [other for other in (commit_at(repo, other) for other in others) if other is not None]
+    return _missing(repo, found.tree_id, [other.tree_id for other in there], set())
 
 
 def missing_since(git_dir: Path, commit: Oid, base: Oid) -> Oid | None:
@@ -48,9 +49,9 @@ def missing_since(git_dir: Path, commit: Oid, base: Oid) -> Oid | None:
     of every commit: there those of `commit` alone have to be there.
     """
     repo = pygit2.Repository(str(git_dir))
-    if not isinstance(repo.get(commit), pygit2.Commit):
+    if commit_at(repo, commit) is None:
         return commit
-    seen: set[pygit2.Oid] = set()
+    seen: set[tuple[pygit2.Oid, ObjectType]] = set()
     try:
         walker = repo.walk(commit)
         walker.hide(base)
@@ -66,8 +67,19 @@ def missing_since(git_dir: Path, commit: Oid, base: Oid) -> Oid | None:
     return found
 
 
+def commit_at(repo: pygit2.Repository, oid: Oid) -> pygit2.Commit | None:
+    """The commit `oid`; None when it is not there, cannot be read, or is something else."""
+    with contextlib.suppress(KeyError, pygit2.GitError):  # or a power cut has left its file empty
+        found = repo[oid]
+        return found.peel(pygit2.Commit) if found.type == ObjectType.COMMIT else None
+    return None
+
+
 def _missing(
-    repo: pygit2.Repository, tree: pygit2.Oid, known: Sequence[pygit2.Oid], seen: set[pygit2.Oid]
+    repo: pygit2.Repository,
+    tree: pygit2.Oid,
+    known: Sequence[pygit2.Oid],
+    seen: set[tuple[pygit2.Oid, ObjectType]],
 ) -> Oid | None:
     for oid, kind in new_objects(repo, tree, known, seen):
         there = isinstance(repo.get(oid), pygit2.Tree) if kind == ObjectType.TREE else oid in repo
