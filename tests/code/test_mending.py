@@ -217,6 +217,23 @@ def test_what_is_made_is_made_again(fixture: Fixture, worktree: Path) -> None:
     assert len(tries) == 2
 
 
+def test_what_was_there_a_moment_ago_is_made_again(fixture: Fixture, worktree: Path) -> None:
+    """A file that was stored just now is taken before a tree has it: libgit2 says so in its own words."""
+    tries: list[int] = []
+
+    def store() -> str:
+        tries.append(1)
+        oid = fixture.open().create_blob(b"new\n")
+        if len(tries) == 1:
+            vanish(fixture, str(oid))
+        index = pygit2.Index()
+        index.add(pygit2.IndexEntry("new.py", oid, FileMode.BLOB))
+        return str(index.write_tree(fixture.open()))
+
+    assert on_whole_commits(place_of(fixture, worktree), store)
+    assert len(tries) == 2
+
+
 def test_there_is_an_end_to_it(fixture: Fixture, worktree: Path) -> None:
     def keep() -> str:
         commit = fixture.commit({"src/new.py": "new\n"})

@@ -91,6 +91,31 @@ def test_what_a_kill_left_on_its_way_is_written_over(git_dir: Path) -> None:
     assert sorted(path.suffix for path in packed(git_dir).iterdir()) == [".idx", ".pack"]
 
 
+def test_what_git_takes_on_its_way_is_written_again(git_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`git gc --prune=now` removes what begins with `tmp_`, and the folder when nothing is in it."""
+    rename, tries = os.replace, iter(["folder too", "file", "left", "file", "left"])
+
+    def replace(new: str, place: str) -> None:
+        taken = next(tries)
+        if taken != "left":
+            Path(new).unlink()
+        if taken == "folder too":
+            packed(git_dir).rmdir()
+        rename(new, place)
+
+    monkeypatch.setattr(os, "replace", replace)
+    blob = NewObject(ObjectKind.BLOB, b"text")
+    write(encode([blob]), packed(git_dir), durable=True)
+    assert blob.oid in pygit2.Repository(str(git_dir))
+    assert sorted(path.suffix for path in packed(git_dir).iterdir()) == [".idx", ".pack"]
+
+
+def test_a_repository_that_is_gone_is_not_made_again(git_dir: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write(encode([NewObject(ObjectKind.BLOB, b"text")]), git_dir / "gone" / "pack", durable=False)
+    assert not (git_dir / "gone").exists()
+
+
 @QUIET
 @given(
     before=st.dictionaries(

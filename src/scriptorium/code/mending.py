@@ -102,12 +102,10 @@ def on_whole_commits(
     for _ in range(_TRIES - 1):
         try:
             return work()
-        except (ObjectsVanished, KeyError, pygit2.GitError) as error:
+        except (ObjectsVanished, KeyError, pygit2.GitError):  # libgit2 has many words for what is not there
             mended = mend(place)
             if mended is not None:
                 tell(mended)
-            elif not isinstance(error, ObjectsVanished):
-                raise
     return work()
 
 

@@ -41,6 +41,8 @@ _OFFSET_LIMIT: Final = 1 << 31
 
 
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+_TRIES: Final = 10
+"""Git looks through the folder once each time it keeps house, so that hardly two are lost in a row."""
 
 
 class ObjectKind(Enum):
@@ -187,6 +189,16 @@ def write(pack: Pack, folder: Path, *, durable: bool) -> None:
 
 
 def _put(folder: Path, name: str, content: bytes, *, durable: bool) -> None:
+    for _ in range(_TRIES - 1):
+        # `git gc --prune=now` takes what is on its way here too, and the folder when it is empty.
+        with contextlib.suppress(FileNotFoundError):
+            _put_once(folder, name, content, durable=durable)
+            return
+        folder.mkdir(exist_ok=True)
+    _put_once(folder, name, content, durable=durable)
+
+
+def _put_once(folder: Path, name: str, content: bytes, *, durable: bool) -> None:
     # `git gc` removes old files of this prefix. The pid keeps two processes apart, the caller's lock threads.
     # (As text: to make a path takes longer than to create the file.)
     place = f"{folder}/"
