@@ -29,8 +29,13 @@ LINE_ENDS = "*.txt text eol=lf\n"
 
 CHECK = """\
 # Passes where nothing is broken, on exactly the tree of a commit; tells the trees that passed.
-grep -rqs broken parts && exit 1
-test -z "$(GIT_OPTIONAL_LOCKS=0 git status --porcelain)" || exit 3
+# A program of it that is killed has not found nothing.
+if test -e parts; then
+    grep -rqs broken parts
+    case $? in 0) exit 1 ;; 1) ;; *) exit 2 ;; esac
+fi
+changes=$(GIT_OPTIONAL_LOCKS=0 git status --porcelain) || exit 3
+test -z "$changes" || exit 3
 git rev-parse 'HEAD^{tree}' >> "$1/passed"
 """
 
