@@ -268,7 +268,8 @@ def play(cli: Cli, place: Place, script: Script, *acts: Act) -> Story:
 def kill_agents(story: Story) -> None:
     """`kill -9` of every process that was started for an agent, and nothing else."""
     for pid in marked(story.place.root):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # the one before has taken it along
+            os.kill(pid, signal.SIGKILL)
 
 
 def bury_orphans(place: Place) -> None:
