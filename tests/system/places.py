@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -208,7 +209,8 @@ class Place:
                 service.kill()
         for pid, command in marked(self.root).items():
             left.append(command)
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # the one before has taken it along
+                os.kill(pid, signal.SIGKILL)
         self.gates.open_all()
         return left
 
