@@ -9,12 +9,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pygit2
 import pytest
 from attrs import evolve
 
-from scriptorium.actors.checks import ProcessChecks
+from scriptorium.actors.checks import REMEMBERED_TREES, ProcessChecks
 from scriptorium.actors.world import NoVerdict
-from scriptorium.code.evidence import Result, Verdict
+from scriptorium.code.check_commands import DEFAULT_CHECK, default_commands
+from scriptorium.code.evidence import CheckCommand, Result, Verdict, checks_key
 from scriptorium.config import Config
 from scriptorium.harness.process import ProcessRunner
 from scriptorium.plan.ids import Oid
@@ -68,6 +70,45 @@ async def test_make_test_passes_or_fails_with_its_exit_code_and_output(stage: St
     assert (red.result, red.command, red.exit_code) == (Result.RED, "make test", 2)
     assert "on stdout\non stderr\n" in red.output_tail
     assert red.log == ".scriptorium/logs/0001/check-2.log"
+
+
+async def test_a_tree_is_asked_once_which_commands_check_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Oid] = []
+
+    def look(repo: pygit2.Repository, tree: Oid) -> tuple[CheckCommand, ...]:
+        looks.append(tree)
+        return default_commands(repo, tree)
+
+    monkeypatch.setattr("scriptorium.actors.checks.default_commands", look)
+    checks = ProcessChecks(stage.project, FAST, ProcessRunner(stage.project.state_dir / "runs"))
+    trees = []
+    for number in range(REMEMBERED_TREES + 1):
+        stage.commit({"Makefile": f"test:\n\techo {number}\n"})
+        trees.append(Oid(stage.git("rev-parse", "main^{tree}")))
+        for _ in range(2):
+            assert checks.key(trees[-1]) == checks_key([DEFAULT_CHECK])
+    assert looks == trees
+    checks.key(trees[-REMEMBERED_TREES])
+    assert looks == trees
+    checks.key(trees[0])  # as many are remembered, and no more
+    assert looks == [*trees, trees[0]]
+
+
+@pytest.mark.parametrize("durable", [True, False])
+async def test_the_record_of_a_check_waits_for_no_disk(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    stage.commit({"Makefile": "test:\n\ttrue\n"})
+    synced: list[int] = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    runs = stage.project.state_dir / "runs"
+    checks = ProcessChecks(stage.project, FAST, ProcessRunner(runs, durable=durable))
+    verdict = await checks.run(Oid(stage.git("rev-parse", "main^{tree}")), stage.root, "0001")
+    assert isinstance(verdict, Verdict)
+    assert verdict.result is Result.GREEN
+    assert not synced
 
 
 async def test_without_a_makefile_there_is_nothing_to_run(stage: Stage) -> None:

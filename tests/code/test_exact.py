@@ -383,6 +383,23 @@ def test_line_ends_are_as_the_trees_attributes_say(fixture: Fixture, worktree: P
 
 
 @pytest.mark.usefixtures("writer")
+@pytest.mark.parametrize(
+    "setting",
+    ["[core]\n\tautocrlf = true\n", '[includeIf "gitdir:**/worktrees/**"]\n\tpath = crlf\n'],
+    ids=["plain", "included for worktrees alone"],
+)
+def test_line_ends_are_as_the_repositorys_settings_say(
+    fixture: Fixture, worktree: Path, setting: str
+) -> None:
+    git_dir = fixture.project.git_dir
+    (git_dir / "crlf").write_text("[core]\n\tautocrlf = true\n")
+    with (git_dir / "config").open("a") as config:
+        config.write(setting)
+    reset_to_commit(fixture.project, worktree, fixture.commit({"a.txt": "1\n2\n"}))
+    assert (worktree / "a.txt").read_bytes() == b"1\r\n2\r\n"
+
+
+@pytest.mark.usefixtures("writer")
 def test_line_ends_that_git_would_take_for_the_right_ones_are_not_left(
     fixture: Fixture, worktree: Path, run_git: Git
 ) -> None:

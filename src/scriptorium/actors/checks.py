@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +18,14 @@ from scriptorium.actors.failing_part import failing_part_of
 from scriptorium.actors.logs import check_log, next_check_log
 from scriptorium.actors.process_agents import program_folder
 from scriptorium.actors.world import NoVerdict, new_run_id, rfc3339, utc_now
-from scriptorium.code.check_commands import ADD_TARGET, DEFAULT_CHECK, check_commands, lacks_test_target
+from scriptorium.code.check_commands import (
+    ADD_TARGET,
+    configured_commands,
+    default_commands,
+    lacks_test_target,
+)
 from scriptorium.code.evidence import CheckCommand, Result, Verdict, checks_key
-from scriptorium.code.repository import Project, open_repository
+from scriptorium.code.repository import Project, opened
 from scriptorium.config import Config
 from scriptorium.harness.environment import RunPlace, check_environment, secrets_of
 from scriptorium.harness.process import Runner
@@ -34,6 +40,8 @@ _FROM_OUTSIDE: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT,
 TOLD_COMMANDS: Final = 50
 TOLD_CHARACTERS: Final = 500
 """Of the commands that a verdict names for people; the configuration has them whole."""
+
+REMEMBERED_TREES: Final = 8
 
 _NO_RULE = re.compile(rb"\*\*\* No rule to make target ['`]test'")
 
@@ -50,22 +58,20 @@ class ProcessChecks:
     offload: Offload = in_thread
     now: Callable[[], datetime] = utc_now
     new_run_id: Callable[[], str] = new_run_id
-
-    def commands(self, tree: Oid) -> tuple[CheckCommand, ...]:
-        """What is to be run on this tree."""
-        return check_commands(open_repository(self.project), tree, self.config.checks)
+    _planned: Mapping[Oid, _Planned] = field(factory=dict, init=False)
+    """The last trees asked about. Replaced and never changed, as threads read it."""
 
     def key(self, tree: Oid) -> str:
         """Verdicts are kept by tree and key."""
-        return checks_key(self.commands(tree))
+        return checks_key(self._of_tree(tree).commands)
 
     async def run(self, tree: Oid, folder: Path, subject: str) -> Verdict | NoVerdict:
         """Run the commands in order, up to the first that fails."""
-        planned = await self.offload(partial(self._plan, tree, subject))
+        planned, first_log = await self.offload(partial(self._plan, tree, subject))
         commands = planned.commands
         key, seconds, log = checks_key(commands), 0.0, ""
         told = tuple(str(command)[:TOLD_CHARACTERS] for command in commands[:TOLD_COMMANDS])
-        for number, command in enumerate(commands, planned.first_log):
+        for number, command in enumerate(commands, first_log):
             path = check_log(self.project.logs_dir, subject, number)
             outcome = await self._run_one(command, folder, path, number)
             seconds += outcome.duration_seconds
@@ -115,6 +121,7 @@ class ProcessChecks:
             stop_grace_seconds=1.0,
             record=RunFacts(role="check", worktree=str(folder), attempt=number),
             merge_stderr=True,
+            syncs_record=False,  # it is there to find the processes by, and to tell `status` of them
         )
         return await self.runner.run(spec)
 
@@ -130,13 +137,26 @@ class ProcessChecks:
             case OutcomeKind.EXITED | OutcomeKind.FAILED | OutcomeKind.NO_OUTPUT | OutcomeKind.HARD_TIMEOUT:
                 return None
 
-    def _plan(self, tree: Oid, subject: str) -> _Planned:
-        repo = open_repository(self.project)
-        commands = check_commands(repo, tree, self.config.checks)
-        by_default = self.config.checks is None and commands == (DEFAULT_CHECK,)
-        lacks_target = by_default and lacks_test_target(repo, tree)
-        number = next_check_log(self.project.logs_dir, subject) if commands else 1
-        return _Planned(commands, number, by_default, lacks_target)
+    def _plan(self, tree: Oid, subject: str) -> tuple[_Planned, int]:
+        """What to run, and the number of its first log."""
+        planned = self._of_tree(tree)
+        return planned, next_check_log(self.project.logs_dir, subject) if planned.commands else 1
+
+    def _of_tree(self, tree: Oid) -> _Planned:
+        """A tree is asked about for its verdict, and again when it has none."""
+        planned = self._planned.get(tree)
+        if planned is None:
+            planned = self._look(tree)
+            self._planned = {tree: planned, **dict(islice(self._planned.items(), REMEMBERED_TREES - 1))}
+        return planned
+
+    def _look(self, tree: Oid) -> _Planned:
+        if self.config.checks is not None:
+            return _Planned(configured_commands(self.config.checks))
+        with opened(self.project) as project:
+            commands = default_commands(project.repo, tree)
+            by_default = bool(commands)
+            return _Planned(commands, by_default, by_default and lacks_test_target(project.repo, tree))
 
 
 @frozen
@@ -147,9 +167,8 @@ class _Planned:
     """
 
     commands: tuple[CheckCommand, ...]
-    first_log: int
-    by_default: bool
-    lacks_target: bool
+    by_default: bool = False
+    lacks_target: bool = False
 
     def hint(self, outcome: ProcessOutcome) -> str:
         """What to do about a makefile without the target; a folder `test` makes that look like success."""

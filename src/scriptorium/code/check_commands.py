@@ -31,8 +31,16 @@ def check_commands(
 
     `configured` is the config's `checks`, None when not set. Raises `KeyError` when there is no such tree.
     """
-    if configured is not None:
-        return tuple(CheckCommand(command) for command in configured)
+    return default_commands(repo, tree) if configured is None else configured_commands(configured)
+
+
+def configured_commands(configured: Sequence[str | tuple[str, ...]]) -> tuple[CheckCommand, ...]:
+    """The same on every tree."""
+    return tuple(CheckCommand(command) for command in configured)
+
+
+def default_commands(repo: pygit2.Repository, tree: Oid) -> tuple[CheckCommand, ...]:
+    """What has to pass where nothing is configured. Raises `KeyError` when there is no such tree."""
     return (DEFAULT_CHECK,) if _makefile(repo, tree) is not None else ()
 
 

@@ -12,6 +12,7 @@ The processes of the run must be gone: a path is looked at and then used.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -35,6 +36,8 @@ from scriptorium.plan.ids import Oid
 
 KEPT_OF_GIT_DIR: Final = frozenset({b"HEAD", b"commondir", b"gitdir", b"locked", b"logs"})
 """Of the worktree's own git directory; the index, locks, open merges and settings in it are the agent's."""
+
+_FILTERS: Final = re.compile(r"core\.(autocrlf|attributesfile)$|includeif\.")
 
 WRITTEN_BY_US: Final = 500
 """More files at once are for a checkout by libgit2, which keeps no other thread waiting."""
@@ -78,14 +81,14 @@ def reset_to_commit(
         OSError: the system forbids a step, or the disk is full.
     """
     own_dir = _own_git_dir(project, worktree)
-    # Objects come from the main repository: the worktree's settings are not to be trusted yet.
-    leaves, folders = read_tree(open_repository(project), commit)
+    repo = open_repository(project)
+    leaves, folders = read_tree(repo, commit)
     root = os.fsencode(worktree)
     _restore_git_dir(worktree, own_dir, commit)
     survey = _Survey(root, frozenset(os.fsencode(name) for name in keep_ignored))
     with Trash(root) as trash:
         _clear(survey, folders, trash)
-    _complete(survey, own_dir, commit, leaves)
+    _complete(survey, repo, own_dir, commit, leaves)
 
 
 def refill(repo: pygit2.Repository, registration: Registration, commit: Oid) -> None:
@@ -105,7 +108,7 @@ def refill(repo: pygit2.Repository, registration: Registration, commit: Oid) -> 
     with Trash(root) as trash:
         _clear(survey, folders, trash)
     _restore_link(registration.worktree, registration.own_dir)
-    _complete(survey, registration.own_dir, commit, leaves)
+    _complete(survey, repo, registration.own_dir, commit, leaves)
 
 
 def _fresh_mode(registration: Registration) -> int:
@@ -114,15 +117,22 @@ def _fresh_mode(registration: Registration) -> int:
     return os.lstat(registration.own_dir).st_mode & 0o755 | inherited
 
 
-def _complete(survey: _Survey, own_dir: Path, commit: Oid, leaves: Mapping[bytes, Leaf]) -> None:
-    """Write the index, and the files of `leaves` that the survey did not find present, or not as wanted."""
+def _complete(
+    survey: _Survey, repo: pygit2.Repository, own_dir: Path, commit: Oid, leaves: Mapping[bytes, Leaf]
+) -> None:
+    """Write the index, and the files of `leaves` that the survey did not find present, or not as wanted.
+
+    Objects come from the main repository `repo`. To open the worktree's own takes as long as to write twenty
+    files, and it is asked only where its settings matter.
+    """
     root = survey.root
-    repo = pygit2.Repository(str(own_dir))
     tree = repo[commit].peel(pygit2.Tree)
     # Nothing of the old index is used. Attributes are looked up in it when a file of them is missing.
-    repo.index.read_tree(tree)
-    repo.index.write()
-    filtered = _filtered(repo, own_dir, leaves, survey.present)
+    index = pygit2.Index(str(own_dir / "index"))
+    index.read_tree(tree)
+    index.write()
+    may_filter = _may_filter(repo, own_dir, leaves)
+    filtered = _filtered(_opened_at(own_dir), leaves, survey.present) if may_filter else set()
     missing = leaves.keys() - (survey.present - filtered)
     plain = {path: leaves[path] for path in missing - filtered if leaves[path].is_file}
     if len(plain) > WRITTEN_BY_US:
@@ -132,9 +142,15 @@ def _complete(survey: _Survey, own_dir: Path, commit: Oid, leaves: Mapping[bytes
         os.unlink(os.path.join(root, path))
     write_plain_files(repo, root, plain)
     by_libgit2 = missing - plain.keys()
-    _check_out(repo, tree, by_libgit2)
-    _verify(root, leaves, by_libgit2, filtered)
-    _remove_unignored(repo, survey)
+    if by_libgit2:
+        _check_out(_opened_at(own_dir), commit, by_libgit2)
+        _verify(root, leaves, by_libgit2, filtered)
+    if survey.spared:
+        _remove_unignored(_opened_at(own_dir), survey)
+
+
+def _opened_at(own_dir: Path) -> pygit2.Repository:
+    return pygit2.Repository(str(own_dir))
 
 
 def _own_git_dir(project: Project, worktree: Path) -> Path:
@@ -241,14 +257,12 @@ def _may_be_rewritten(survey: _Survey, entry: os.DirEntry[bytes], want: Leaf) ->
 
 
 def _filtered(
-    repo: pygit2.Repository, own_dir: Path, leaves: Mapping[bytes, Leaf], present: Collection[bytes]
+    repo: pygit2.Repository, leaves: Mapping[bytes, Leaf], present: Collection[bytes]
 ) -> set[bytes]:
     """The files that a checkout may write otherwise than they are stored (line ends, `ident`).
 
     Of those that are `present` as they are stored, the ones that a checkout does write otherwise.
     """
-    if not _may_filter(repo, own_dir, leaves):
-        return set()
     return {
         path
         for path, leaf in leaves.items()
@@ -268,8 +282,8 @@ def _may_filter(repo: pygit2.Repository, own_dir: Path, leaves: Mapping[bytes, L
     """False when nothing names a filter anywhere. Asking for each file costs as much as reading it."""
     if any(path.endswith(b".gitattributes") for path in leaves):
         return True
-    config = repo.config
-    if "core.autocrlf" in config or "core.attributesfile" in config:
+    # Of the main repository: what is included on a condition may hold for the worktree alone.
+    if any(_FILTERS.match(entry.name) for entry in repo.config):
         return True
     found = pygit2.settings.search_path
     places = [f"{own_dir.parent.parent}/info/attributes"]
@@ -278,9 +292,9 @@ def _may_filter(repo: pygit2.Repository, own_dir: Path, leaves: Mapping[bytes, L
     return any(os.path.lexists(place) for place in places)
 
 
-def _check_out(repo: pygit2.Repository, tree: pygit2.Tree, missing: Collection[bytes]) -> None:
-    if not missing:
-        return  # An empty list would mean every file.
+def _check_out(repo: pygit2.Repository, commit: Oid, missing: Collection[bytes]) -> None:
+    """Write the files at `missing`, of which there are some: an empty list would mean every file."""
+    tree = repo[commit].peel(pygit2.Tree)
     strategy = CheckoutStrategy.FORCE | CheckoutStrategy.DISABLE_PATHSPEC_MATCH
     paths = [RawPath(path) for path in sorted(missing)]
     repo.checkout_tree(tree, strategy=strategy, paths=paths)  # type: ignore[no-untyped-call]

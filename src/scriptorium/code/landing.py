@@ -107,10 +107,9 @@ def land(
     repo = open_repository(project)
     _require_proof(repo, evidence, commit)
     tip = read_ref(repo, f"refs/heads/{branch}")
-    if tip is not None and (tip == commit or repo.descendant_of(tip, commit)):
-        return Landed(commit)
     if tip != evidence.base:
-        return BaseMoved(tip)
+        has_landed = tip is not None and (tip == commit or repo.descendant_of(tip, commit))
+        return Landed(commit) if has_landed else BaseMoved(tip)
     move = Move(branch, ticket, evidence.base, commit, commit, f"scriptorium: land ticket {ticket}")
     outcome = move_base(project, repo, move, step)
     if isinstance(outcome, Landed):

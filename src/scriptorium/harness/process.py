@@ -101,9 +101,10 @@ def _utc_now() -> datetime:
 class ProcessRunner:
     """Runs processes, with a record of each in `runs_dir` while it runs.
 
-    `durable`: the record is synced to the disk before its process starts. `adopts_orphans`: nothing else in
-    this program starts children in sessions of their own, so that a child of ours that hides whose it is can
-    only be a run's orphan, and is killed with it; set it in the service, not when embedded elsewhere.
+    `durable`: a record is synced to the disk before its process starts, if its spec says so.
+    `adopts_orphans`: nothing else in this program starts children in sessions of their own, so that a child
+    of ours that hides whose it is can only be a run's orphan, and is killed with it; set it in the service,
+    not when embedded elsewhere.
     `launcher` and `now` are the seams to the operating system and the wall clock.
     """
 
@@ -228,8 +229,9 @@ class ProcessRunner:
         live.record = RunRecord(spec.run_id, spec.record, started, spec.argv)
         # Before the process exists: a service that is killed in between leaves a record of no process, which
         # the next start removes; the other way round it would leave a process that nobody looks for.
-        write = partial(write_record, self.runs_dir, live.record, durable=self.durable)
-        if self.durable:
+        durable = self.durable and spec.syncs_record
+        write = partial(write_record, self.runs_dir, live.record, durable=durable)
+        if durable:
             await trio.to_thread.run_sync(write)
         else:
             write()

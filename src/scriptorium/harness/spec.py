@@ -35,7 +35,8 @@ class ProcessSpec:
     is read. Standard output goes to `log`, standard error to `<log>.stderr`, or to `log` too when
     `merge_stderr`; neither may exist already. `secrets` of eight bytes or more are masked wherever the
     output goes. The no-output clock (None: none) pauses while the agent has a tool call open; standard
-    error feeds it only if `stderr_is_activity`. `record` is what others may want to know of the run.
+    error feeds it only if `stderr_is_activity`. `record` is what others may want to know of the run; with
+    `syncs_record` it survives a power cut, which no process does.
     """
 
     run_id: str = field(validator=_checked_run_id)
@@ -52,6 +53,7 @@ class ProcessSpec:
     record: RunFacts = field(factory=RunFacts)
     merge_stderr: bool = False
     stderr_is_activity: bool = True
+    syncs_record: bool = True
 
     @property
     def stderr_log(self) -> Path:
