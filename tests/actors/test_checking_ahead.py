@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -62,8 +63,23 @@ class SlowChecks(FunctionChecks):
             self.now.remove(subject)
 
 
+class FailingStore(VerdictStore):
+    """Fails to store as often as it is told to, for each tree."""
+
+    def __init__(self, stage: Stage, failures: int) -> None:
+        super().__init__(stage.project.state_dir / "verdicts", fsync=False)
+        self.failures = failures
+        self.tried: list[Oid] = []
+
+    def put(self, verdict: Verdict) -> None:
+        self.tried.append(verdict.tree)
+        if verdict.base is not None and self.tried.count(verdict.tree) <= self.failures:
+            raise OSError(errno.EIO, "no luck")
+        super().put(verdict)
+
+
 @asynccontextmanager
-async def queue(stage: Stage) -> AsyncIterator[SlowChecks]:
+async def queue(stage: Stage, store: VerdictStore | None = None) -> AsyncIterator[SlowChecks]:
     """A merge queue with three submissions, at work."""
     stage.tickets(**{f"area-{slug}": drafts(slug) for slug in SLUGS})
     for number, slug in enumerate(SLUGS, 1):
@@ -71,7 +87,7 @@ async def queue(stage: Stage) -> AsyncIterator[SlowChecks]:
     stage.offload = slowly
     stage.raise_curtain()
     stage.world.checks = checks = SlowChecks(stage.judge)
-    verdicts = VerdictStore(stage.project.state_dir / "verdicts", fsync=False)
+    verdicts = store or VerdictStore(stage.project.state_dir / "verdicts", fsync=False)
     spec = ChildSpec(
         id=MergeQueue.name,
         factory=partial(MergeQueue, stage.world, verdicts),
@@ -113,6 +129,39 @@ async def test_the_next_is_checked_while_one_lands(stage: Stage, autojump_clock:
     assert [subject for subject, _ in checks.begun] == ["base", "0001", "0002", "0003"]
     apart = [later - earlier for (_, earlier), (_, later) in pairwise(landed)]
     assert max(apart) < CHECK_SECONDS + 6 * STEP_SECONDS
+    stage.assert_sound()
+
+
+@pytest.mark.req("V1-23")
+@pytest.mark.parametrize("failures", [0, 1])
+async def test_what_lands_has_its_verdict_stored(
+    stage: Stage, autojump_clock: MockClock, failures: int
+) -> None:
+    """A crash just after a landing must not cost another run of the checks, though storing takes a while."""
+    store = FailingStore(stage, failures)
+    stored: list[bool] = []
+    async with queue(stage, store) as checks:
+        with stage.world.events.subscribe(1000) as subscription:
+            async for event in subscription:
+                if isinstance(event, events.Landed):
+                    tree = Oid(stage.git("rev-parse", "main^{tree}"))
+                    stored.append(store.get(tree, checks.key(tree)) is not None)
+                if len(stored) == len(SLUGS):
+                    break
+    assert all(stored)
+    # What was found ahead is stored in the end without another run; only the first was found in its turn.
+    assert [subject for subject, _ in checks.begun].count("0002") == 1
+    assert [subject for subject, _ in checks.begun].count("0003") == 1
+    stage.assert_sound()
+
+
+async def test_what_cannot_be_stored_does_not_land(stage: Stage, autojump_clock: MockClock) -> None:
+    store = FailingStore(stage, 1000)
+    before = stage.git("rev-parse", "main")
+    async with queue(stage, store) as checks:
+        await trio.sleep(60 * CHECK_SECONDS)
+        assert checks.runs
+    assert stage.git("rev-parse", "main") == before
     stage.assert_sound()
 
 

@@ -16,7 +16,8 @@ from pygit2.enums import FileMode, ObjectType
 from scriptorium.code import exact
 from scriptorium.code.exact import WorktreeBroken, reset_to_commit
 from scriptorium.code.trees import UnsafeTree
-from scriptorium.plan.ids import Oid
+from scriptorium.code.worktrees import prepare_worktree
+from scriptorium.plan.ids import Oid, ticket_id
 
 if TYPE_CHECKING:
     from tests.code.conftest import Fixture
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 Git = Callable[..., str]
 
 
-@pytest.fixture
-def worktree(fixture: Fixture, run_git: Git) -> Path:
+@pytest.fixture(params=["made by git", "made by scriptorium"])
+def worktree(request: pytest.FixtureRequest, fixture: Fixture, run_git: Git) -> Path:
     """A ticket's worktree at the base's tip, on the ticket's branch."""
+    if request.param == "made by scriptorium":  # which may have noted what it made
+        return prepare_worktree(fixture.project, ticket_id(1), "x", fixture.tip()).path
     path = fixture.project.worktrees_dir / "tickets" / "0001-x"
     run_git(fixture.root, "worktree", "add", "-q", "-b", "scriptorium/ticket-0001", str(path))
     return path

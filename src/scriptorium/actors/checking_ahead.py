@@ -23,7 +23,11 @@ from scriptorium.plan.snapshot import TicketFile
 
 @define(eq=False)
 class _Job:
-    """An entry that is looked into as it would land on `tip`; `found` is set when it is over and well."""
+    """An entry that is looked into as it would land on `tip`; `found` is set when it is over and well.
+
+    `verdict` is what its checks came to, if that is to be believed: it is stored afterwards, and
+    `stored` says that this is over, well if `is_stored`.
+    """
 
     entry: QueueEntry
     file: TicketFile
@@ -31,6 +35,9 @@ class _Job:
     scope: trio.CancelScope = field(factory=trio.CancelScope)
     over: trio.Event = field(factory=trio.Event)
     found: Proposal | None = None
+    verdict: Verdict | None = None
+    stored: trio.Event = field(factory=trio.Event)
+    is_stored: bool = False
 
 
 class CheckAhead:
@@ -41,6 +48,7 @@ class CheckAhead:
         self._verdicts = verdicts
         self._checks = checks
         self._job: _Job | None = None
+        self._last: _Job | None = None
 
     def begin(self, nursery: trio.Nursery, entry: QueueEntry, file: TicketFile, tip: Oid) -> None:
         """Look into `entry` in a task of its own, unless something is being looked into."""
@@ -60,8 +68,17 @@ class CheckAhead:
             await self.drop()
             return None
         await job.over.wait()
-        self._job = None
+        self._job, self._last = None, job
         return job.found
+
+    async def stored(self, verdict: Verdict) -> None:
+        """Wait until `verdict`, if it was found here last, is stored. Raises what keeps it from that."""
+        job, self._last = self._last, None
+        if job is None or job.verdict is not verdict:
+            return
+        await job.stored.wait()
+        if not job.is_stored:
+            await self._checks.store(verdict)
 
     async def keep_only(self, tip: Oid | None, entry: QueueEntry | None = None) -> None:
         """Drop what is looked into, unless it is on this tip, and this entry if one is named."""
@@ -83,6 +100,17 @@ class CheckAhead:
                 job.found = await self._find(job)
         finally:
             job.over.set()
+        await self._store(job)
+
+    async def _store(self, job: _Job) -> None:
+        # Who waits for what was found need not wait for the disk, until it is to land.
+        try:
+            with contextlib.suppress(Exception):
+                if job.verdict is not None:
+                    await self._checks.store(job.verdict)
+                    job.is_stored = True
+        finally:
+            job.stored.set()
 
     async def _find(self, job: _Job) -> Proposal:
         proposal = await propose(self._world, self._verdicts, job.entry, job.file, job.tip)
@@ -93,4 +121,5 @@ class CheckAhead:
             return proposal
         if first.result is Result.RED:
             return evolve(proposal, first=first)
-        return evolve(proposal, known=await self._checks.keep(proposal.merged, first))
+        job.verdict = evolve(first, base=proposal.merged.base)
+        return evolve(proposal, known=job.verdict)

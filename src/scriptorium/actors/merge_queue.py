@@ -229,6 +229,7 @@ class MergeQueue(Reconciler):
         world, ticket = self.world, entry.ticket
         if not await self._remote.is_clear(ready.merged.base):
             return False  # others have pushed while it was checked: merge and check again
+        await self._ahead.stored(verdict)  # a crash just after the landing must not cost the base's verdict
         landed = await world.offload(partial(self._land_if_wanted, entry, ready, verdict))
         match landed:
             case None:

@@ -67,8 +67,12 @@ class TreeChecks:
     async def keep(self, merged: Merged, found: Verdict) -> Verdict:
         """Store a verdict on the merged tree that is to be believed."""
         verdict = evolve(found, base=merged.base)
-        await self._world.offload(partial(self._verdicts.put, verdict))
+        await self.store(verdict)
         return verdict
+
+    async def store(self, verdict: Verdict) -> None:
+        """Store a verdict that is to be believed, as it is."""
+        await self._world.offload(partial(self._verdicts.put, verdict))
 
     async def _base_still_passes(self, file: TicketFile, base: Oid) -> bool:
         """The control: a check that depends on the date or the network may have turned red everywhere.

@@ -11,8 +11,8 @@ The processes of the run must be gone: a path is looked at and then used.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
 import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -20,24 +20,24 @@ from typing import Final
 
 import pygit2
 from attrs import define, field
-from pygit2.enums import CheckoutStrategy, ConfigLevel, FilterMode
-from pygit2.filter import FilterList
+from pygit2.enums import CheckoutStrategy
 
+from scriptorium.code.as_made import Marks, is_as_made, marks_of, note, note_from_now
+from scriptorium.code.filtering import filtered, may_filter
 from scriptorium.code.linked import link_of
-from scriptorium.code.matching import can_be_rewritten, is_exactly, is_plain
+from scriptorium.code.matching import can_be_rewritten, is_as_new, is_exactly, is_plain
 from scriptorium.code.nofollow import write_anew
+from scriptorium.code.places import git_name
 from scriptorium.code.plain_files import write_plain_files
 from scriptorium.code.registration import Registration
 from scriptorium.code.removal import Trash, open_up
 from scriptorium.code.repository import Project, open_repository
-from scriptorium.code.trees import Folder, Leaf, RawPath, read_tree
+from scriptorium.code.trees import Folder, Leaf, RawPath, UnsafeTree, read_tree
 from scriptorium.plan.freeing import freed_behind
 from scriptorium.plan.ids import Oid
 
 KEPT_OF_GIT_DIR: Final = frozenset({b"HEAD", b"commondir", b"gitdir", b"locked", b"logs"})
 """Of the worktree's own git directory; the index, locks, open merges and settings in it are the agent's."""
-
-_FILTERS: Final = re.compile(r"core\.(autocrlf|attributesfile)$|includeif\.")
 
 WRITTEN_BY_US: Final = 500
 """More files at once are for a checkout by libgit2, which keeps no other thread waiting."""
@@ -59,6 +59,7 @@ class _Survey:
     root: bytes
     keep: frozenset[bytes] = frozenset()
     fresh_mode: int | None = None
+    marks: Marks = field(factory=dict)
     present: set[bytes] = field(factory=set)
     stale: set[bytes] = field(factory=set)
     spared: list[bytes] = field(factory=list)
@@ -85,7 +86,7 @@ def reset_to_commit(
     leaves, folders = read_tree(repo, commit)
     root = os.fsencode(worktree)
     _restore_git_dir(worktree, own_dir, commit)
-    survey = _Survey(root, frozenset(os.fsencode(name) for name in keep_ignored))
+    survey = _Survey(root, frozenset(os.fsencode(name) for name in keep_ignored), marks=marks_of(root))
     with Trash(root) as trash:
         _clear(survey, folders, trash)
     _complete(survey, repo, own_dir, commit, leaves)
@@ -104,11 +105,20 @@ def refill(repo: pygit2.Repository, registration: Registration, commit: Oid) -> 
     root = os.fsencode(registration.worktree)
     if not stat.S_ISDIR(os.lstat(root).st_mode):
         raise WorktreeBroken(f"{registration.worktree} is not a folder")
-    survey = _Survey(root, fresh_mode=_fresh_mode(registration))
+    note_from_now(root, registration.mark)
+    survey = _Survey(root, fresh_mode=_fresh_mode(registration), marks=marks_of(root))
     with Trash(root) as trash:
         _clear(survey, folders, trash)
     _restore_link(registration.worktree, registration.own_dir)
     _complete(survey, repo, registration.own_dir, commit, leaves)
+
+
+def note_checkout(repo: pygit2.Repository, registration: Registration, commit: Oid) -> None:
+    """A worktree's folder was made just now, by a checkout of `commit`: its files need not be read again."""
+    with contextlib.suppress(UnsafeTree):
+        leaves, _ = read_tree(repo, commit)
+        if not may_filter(repo, registration.own_dir, leaves):
+            note(os.fsencode(registration.worktree), leaves, leaves)
 
 
 def _fresh_mode(registration: Registration) -> int:
@@ -131,20 +141,22 @@ def _complete(
     index = pygit2.Index(str(own_dir / "index"))
     index.read_tree(tree)
     index.write()
-    may_filter = _may_filter(repo, own_dir, leaves)
-    filtered = _filtered(_opened_at(own_dir), leaves, survey.present) if may_filter else set()
-    missing = leaves.keys() - (survey.present - filtered)
-    plain = {path: leaves[path] for path in missing - filtered if leaves[path].is_file}
+    other: set[bytes] = set()
+    if may_filter(repo, own_dir, leaves):
+        other = filtered(_opened_at(own_dir), leaves, survey.present)
+    missing = leaves.keys() - (survey.present - other)
+    plain = {path: leaves[path] for path in missing - other if leaves[path].is_file}
     if len(plain) > WRITTEN_BY_US:
         plain = {}
     # libgit2 leaves a file alone whose content a filter would make the wanted one of.
-    for path in (survey.present & filtered) | (survey.stale - plain.keys()):
+    for path in (survey.present & other) | (survey.stale - plain.keys()):
         os.unlink(os.path.join(root, path))
     write_plain_files(repo, root, plain)
     by_libgit2 = missing - plain.keys()
     if by_libgit2:
         _check_out(_opened_at(own_dir), commit, by_libgit2)
-        _verify(root, leaves, by_libgit2, filtered)
+        _verify(root, leaves, by_libgit2, other)
+    note(root, leaves, missing - other - survey.stale)
     if survey.spared:
         _remove_unignored(_opened_at(own_dir), survey)
 
@@ -159,8 +171,11 @@ def _own_git_dir(project: Project, worktree: Path) -> Path:
         raise WorktreeBroken(f"{worktree} is not a folder of its own below {project.worktrees_dir}")
     if not worktree.is_dir():
         raise WorktreeBroken(f"{worktree} is gone")
-    target = os.path.join(worktree, ".git")
-    with os.scandir(project.git_dir / "worktrees") as entries:
+    target, folder = os.path.join(worktree, ".git"), project.git_dir / "worktrees"
+    usual = folder / git_name(project, worktree)
+    if link_of(os.fspath(usual)) == target and not usual.is_symlink():
+        return usual  # with a long queue, to look at all of them costs more than the checkout
+    with os.scandir(folder) as entries:
         folders = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
     found = [folder for folder in folders if link_of(folder) == target]
     if len(found) != 1:
@@ -242,54 +257,23 @@ def _look(
     if is_folder and isinstance(want, Leaf) and want.is_submodule:
         survey.present.add(path)
         return {}
-    if isinstance(want, Leaf) and not is_folder and is_exactly(entry.path, want, survey.fresh_mode):
-        survey.present.add(path)
-    elif isinstance(want, Leaf) and not is_folder and _may_be_rewritten(survey, entry, want):
-        survey.stale.add(path)  # the dear part of a file is to make one and to remove one
-    else:
+    if is_folder or not isinstance(want, Leaf) or not _stays(survey, entry, path, want):
         trash.take(entry.path)
     return None
 
 
-def _may_be_rewritten(survey: _Survey, entry: os.DirEntry[bytes], want: Leaf) -> bool:
+def _stays(survey: _Survey, entry: os.DirEntry[bytes], path: bytes, want: Leaf) -> bool:
+    """Whether a file or link is as wanted, or can be written over; notes which."""
+    found, fresh_mode = entry.stat(follow_symlinks=False), survey.fresh_mode
+    as_made = is_as_made(survey.marks, path, want, found) and is_as_new(found, want, fresh_mode)
+    if as_made or is_exactly(entry.path, want, found, fresh_mode):
+        survey.present.add(path)
     # Attributes are asked for before anything is written: the agent's must be gone by then.
-    return entry.name != b".gitattributes" and can_be_rewritten(entry.path, want, survey.fresh_mode)
-
-
-def _filtered(
-    repo: pygit2.Repository, leaves: Mapping[bytes, Leaf], present: Collection[bytes]
-) -> set[bytes]:
-    """The files that a checkout may write otherwise than they are stored (line ends, `ident`).
-
-    Of those that are `present` as they are stored, the ones that a checkout does write otherwise.
-    """
-    return {
-        path
-        for path, leaf in leaves.items()
-        if leaf.is_file
-        and (filters := repo.load_filter_list(path, FilterMode.TO_WORKTREE)) is not None  # type: ignore[arg-type]
-        and not (path in present and _changes_nothing(filters, repo[leaf.oid].peel(pygit2.Blob)))
-    }
-
-
-def _changes_nothing(filters: FilterList, blob: pygit2.Blob) -> bool:
-    """With `text=auto` every file has filters, which leave nearly every one alone."""
-    # What comes back ends at a NUL, and is then not equal: such a file is written again.
-    return filters.apply_to_blob(blob) == blob.data
-
-
-def _may_filter(repo: pygit2.Repository, own_dir: Path, leaves: Mapping[bytes, Leaf]) -> bool:
-    """False when nothing names a filter anywhere. Asking for each file costs as much as reading it."""
-    if any(path.endswith(b".gitattributes") for path in leaves):
-        return True
-    # Of the main repository: what is included on a condition may hold for the worktree alone.
-    if any(_FILTERS.match(entry.name) for entry in repo.config):
-        return True
-    found = pygit2.settings.search_path
-    places = [f"{own_dir.parent.parent}/info/attributes"]
-    places += [f"{folder}/attributes" for folder in found[ConfigLevel.XDG].split(":")]
-    places += [f"{folder}/gitattributes" for folder in found[ConfigLevel.SYSTEM].split(":")]
-    return any(os.path.lexists(place) for place in places)
+    elif entry.name != b".gitattributes" and can_be_rewritten(want, found, fresh_mode):
+        survey.stale.add(path)  # the dear part of a file is to make one and to remove one
+    else:
+        return False
+    return True
 
 
 def _check_out(repo: pygit2.Repository, commit: Oid, missing: Collection[bytes]) -> None:
@@ -309,7 +293,8 @@ def _verify(
         if want.is_submodule:
             exact = stat.S_ISDIR(os.lstat(where).st_mode)
         else:
-            exact = is_plain(os.lstat(where), want) if path in filtered else is_exactly(where, want)
+            found = os.lstat(where)
+            exact = is_plain(found, want) if path in filtered else is_exactly(where, want, found)
         if not exact:
             shown = os.fsdecode(where)
             raise WorktreeBroken(f"{shown} is not as committed after a checkout: look at `git config -l`")

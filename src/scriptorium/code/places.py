@@ -51,6 +51,11 @@ def ticket_of(project: Project, worktree: Path) -> TicketId | None:
         return None
 
 
+def git_name(project: Project, worktree: Path) -> str:
+    """What git is to call a worktree of ours; with a number behind it if that was taken."""
+    return f"scriptorium-{ticket_of(project, worktree) or 'base'}"
+
+
 def make_parents(project: Project) -> None:
     """Make the folders that worktrees are in. What is no folder there is in the way of ours, and goes."""
     ensure_state_dir(project)

@@ -15,7 +15,7 @@ import pygit2
 from attrs import evolve, frozen
 
 from scriptorium.code.base_merge import Plan, check_out, leave_merge, plan_merge, remove_locks, renew_index
-from scriptorium.code.exact import WorktreeBroken, reset_to_commit
+from scriptorium.code.exact import WorktreeBroken, note_checkout, reset_to_commit
 from scriptorium.code.left_merge import (
     Remerge,
     contains,
@@ -28,6 +28,7 @@ from scriptorium.code.mending import Mended, Workplace, mend
 from scriptorium.code.places import (
     base_worktree,
     discard,
+    git_name,
     make_parents,
     remove_worktree,
     ticket_of,
@@ -184,10 +185,11 @@ def _make(job: _Job) -> Prepared:
     if plan.tip != tip:
         # There is no worktree yet, so the branch may move first: a crash leaves a branch with the base in.
         give_ref(job.repo, job.ref, new=plan.tip, old=tip, known=[job.base])
-    registration = register(job.project, f"scriptorium-{job.ticket}", job.path, f"ref: {job.ref}")
+    registration = register(job.project, git_name(job.project, job.path), job.path, f"ref: {job.ref}")
     if not fill_from_spare(job.project, job.repo, registration, plan.tip):
         make_folder(registration)
         check_out(registration, plan.tip)
+        note_checkout(job.repo, registration, plan.tip)
     if plan.conflicts:
         leave_merge(registration, tip, job.base)
     elif left is not None:
@@ -283,7 +285,7 @@ def prepare_base_worktree(project: Project, commit: Oid, keep_ignored: Collectio
             return path
     discard(project, path)
     make_parents(project)
-    registration = register(project, "scriptorium-base", path, commit)
+    registration = register(project, git_name(project, path), path, commit)
     make_folder(registration)
     reset_to_commit(project, path, commit)
     finish(registration)

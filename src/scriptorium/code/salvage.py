@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import pygit2
@@ -78,7 +78,7 @@ class _Left:
         found = _entries(self._repo, leaf.oid)
         if found is None:
             return
-        was: dict[bytes, Leaf] = {}
+        was: Mapping[bytes, Leaf] = {}
         if before is not None and before.mode == FileMode.TREE:
             was = _entries(self._repo, before.oid) or {}
         elif before is not None:
@@ -120,7 +120,7 @@ def _is_in(repo: pygit2.Repository, whole: Oid, commit: Oid) -> bool:
     return False
 
 
-def _entries(repo: pygit2.Repository, tree: pygit2.Oid) -> dict[bytes, Leaf] | None:
+def _entries(repo: pygit2.Repository, tree: pygit2.Oid) -> Mapping[bytes, Leaf] | None:
     with contextlib.suppress(KeyError, pygit2.GitError):
         found = repo[tree]
         return raw_entries(found) if isinstance(found, pygit2.Tree) else None

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import pygit2
@@ -20,6 +22,10 @@ from scriptorium.plan.ids import Oid
 _ENTRY: Final = re.compile(rb"([0-7]+) ([^\0]*)\0(.{20})", re.DOTALL)
 _KNOWN: Final = (FileMode.TREE, FileMode.BLOB, FileMode.BLOB_EXECUTABLE, FileMode.LINK, FileMode.COMMIT)
 _MODES: Final = {b"%o" % mode: mode for mode in _KNOWN}
+
+
+REMEMBERED_ENTRIES: Final = 20_000
+"""Of the trees that were read last, all together: some 5 MB."""
 
 
 class UnsafeTree(Exception):
@@ -101,8 +107,8 @@ def changes_between(repo: pygit2.Repository, source: Oid, target: Oid) -> tuple[
     ]
     while waiting:
         prefix, old_tree, new_tree = waiting.pop()
-        old = {} if old_tree is None else _entries(old_tree, prefix)
-        new = {} if new_tree is None else _entries(new_tree, prefix)
+        old: Mapping[bytes, Leaf] = {} if old_tree is None else _entries(old_tree, prefix)
+        new: Mapping[bytes, Leaf] = {} if new_tree is None else _entries(new_tree, prefix)
         for name in old.keys() | new.keys():
             before, after = old.get(name), new.get(name)
             if before == after:
@@ -123,7 +129,7 @@ def _split(repo: pygit2.Repository, entry: Leaf | None) -> tuple[Leaf | None, py
     return entry, None
 
 
-def _entries(tree: pygit2.Tree, prefix: bytes) -> dict[bytes, Leaf]:
+def _entries(tree: pygit2.Tree, prefix: bytes) -> Mapping[bytes, Leaf]:
     found = raw_entries(tree)
     for name in found:
         if name in (b"", b".", b"..") or name.lower() == b".git" or b"/" in name:
@@ -131,12 +137,44 @@ def _entries(tree: pygit2.Tree, prefix: bytes) -> dict[bytes, Leaf]:
     return found
 
 
-def raw_entries(tree: pygit2.Tree) -> dict[bytes, Leaf]:
+def raw_entries(tree: pygit2.Tree) -> Mapping[bytes, Leaf]:
     """What is in a tree by its name, folders too: several times as quick as pygit2's own look at each."""
+    return _recent.get(tree.id) or _recent.put(tree.id, _parsed(tree.read_raw()))
+
+
+def _parsed(raw: bytes) -> Mapping[bytes, Leaf]:
     return {
         name: Leaf(_MODES.get(mode) or _mode(int(mode, 8)), pygit2.Oid(raw=oid))
-        for mode, name, oid in _ENTRY.findall(tree.read_raw())
+        for mode, name, oid in _ENTRY.findall(raw)
     }
+
+
+class _Recent:
+    """The trees that were read last: a commit has nearly all of those of the one before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._trees: OrderedDict[pygit2.Oid, Mapping[bytes, Leaf]] = OrderedDict()
+        self._entries = 0
+
+    def get(self, oid: pygit2.Oid) -> Mapping[bytes, Leaf] | None:
+        with self._lock:
+            found = self._trees.get(oid)
+            if found is not None:
+                self._trees.move_to_end(oid)
+            return found
+
+    def put(self, oid: pygit2.Oid, entries: Mapping[bytes, Leaf]) -> Mapping[bytes, Leaf]:
+        with self._lock:
+            if oid not in self._trees and len(entries) <= REMEMBERED_ENTRIES:
+                self._trees[oid] = entries
+                self._entries += len(entries)
+                while self._entries > REMEMBERED_ENTRIES:
+                    self._entries -= len(self._trees.popitem(last=False)[1])
+        return entries
+
+
+_recent = _Recent()
 
 
 def new_objects(
