@@ -1,8 +1,9 @@
 """Measures landing at 2,000 files, checks excluded, against the same steps with the `git` program.
 
 A landing is the merge, its commit, the base's ref and the two commits of the plan, by the MergeQueue as it
-runs in a service: from one ticket landed to the next. The base is not checked out. What is measured without
-fsync is measured in memory (/dev/shm, where there is one), by hand too; the durable figure is of the disk.
+runs in a service: from one ticket landed to the next, which may begin only then. The base is not checked
+out. What is measured without fsync is measured in memory (/dev/shm, where there is one), by hand too; the
+durable figure is of the disk.
 """
 
 import argparse

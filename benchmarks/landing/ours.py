@@ -21,7 +21,7 @@ from scriptorium.code.remote import Remote
 from scriptorium.code.repository import Project
 from scriptorium.config import Config
 from scriptorium.harness.interface import AgentOutcome
-from scriptorium.plan.ids import Oid
+from scriptorium.plan.ids import Oid, TicketId
 from scriptorium.runtime import ChildSpec, EventStream, Supervisor, in_thread
 from scriptorium.testing import FunctionAgents, FunctionChecks, make_world
 
@@ -37,10 +37,15 @@ class FoundGreen(VerdictStore):
 
 
 class Landings(EventStream):
-    """Events, of which it notes when a ticket had landed: its branch, its plan and all."""
+    """Events, of which it notes when a ticket had landed: its branch, its plan and all.
+
+    Tickets that are `held` as by their agents are let go one by one, each when the one before has landed.
+    """
 
     def __init__(self, wanted: int) -> None:
         super().__init__()
+        self.held: list[TicketId] = []
+        self.let_go: Callable[[TicketId], None]
         self.times: list[float] = []
         self.all_landed = trio.Event()
         self.pushed: str | None = None
@@ -52,6 +57,8 @@ class Landings(EventStream):
         super().publish(event)
         if isinstance(event, Landed):
             self.times.append(time.perf_counter())
+            if self.held:
+                self.let_go(self.held.pop(0))
             if len(self.times) == self._wanted:
                 self.all_landed.set()
         if isinstance(event, PushedToRemote):
@@ -70,6 +77,8 @@ async def _land_all(
     make_checks: Callable[[], Checks],
     verdicts: VerdictStore,
     remote: Remote | None,
+    *,
+    one_by_one: bool,
 ) -> list[float]:
     stream = Landings(wanted)
     world = make_world(
@@ -81,6 +90,12 @@ async def _land_all(
         events=stream,
         remote=remote,
     )
+    if one_by_one:
+        snapshot = await world.plan.read()
+        stream.let_go = world.crew.let_go
+        stream.held = [entry.ticket for entry in snapshot.pending[1:]]
+        for ticket in stream.held:
+            world.crew.hold(ticket)
     spec = ChildSpec(
         id=MergeQueue.name,
         factory=partial(MergeQueue, world, verdicts),
@@ -116,17 +131,24 @@ def landing_times(
     make_checks: Callable[[], Checks],
     verdicts: VerdictStore | None = None,
     remote: Remote | None = None,
+    *,
+    one_by_one: bool = False,
 ) -> list[float]:
     """Run the queue until so many tickets have landed; the time of each, in seconds of a clock.
 
-    With a `remote`, the last is when all of them have been pushed there.
+    With a `remote`, the last is when all of them have been pushed there. `one_by_one`: each may land when
+    the one before has; else it is merged and checked meanwhile.
     """
     store = verdicts or VerdictStore(project.state_dir / "verdicts")
-    return trio.run(_land_all, project, wanted, make_checks, store, remote)
+    land_all = partial(_land_all, one_by_one=one_by_one)
+    return trio.run(land_all, project, wanted, make_checks, store, remote)
 
 
 def landing_seconds(project: Project, wanted: int) -> list[float]:
-    """The seconds of each landing but the first, checks excluded: from one ticket landed to the next."""
+    """The seconds of each landing but the first, checks excluded: from one ticket landed to the next.
+
+    One by one, so that all of a landing is in its time: its merge too, which would else be made before.
+    """
     store = FoundGreen(project.state_dir / "verdicts", fsync=False)
-    times = landing_times(project, wanted, FunctionChecks, store)
+    times = landing_times(project, wanted, FunctionChecks, store, one_by_one=True)
     return [after - before for before, after in pairwise(times)]

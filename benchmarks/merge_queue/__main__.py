@@ -1,8 +1,8 @@
 """Measures a queue of 20 tickets with real checks, and prints every figure beside its target.
 
 Against its parts: so many bare runs of `make test` in a warm worktree, and so many landings without checks,
-of the same run. Against mergetrain: the same branches and the same free check, landed one by one, and by its
-single train. All on the disk and durable, as a service is.
+each by itself, of the same run. Against mergetrain: the same branches and the same free check, landed one by
+one, and by its single train. All on the disk and durable, as a service is.
 """
 
 import argparse
