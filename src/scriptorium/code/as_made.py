@@ -21,7 +21,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 import pygit2
 
@@ -39,17 +39,10 @@ _CHANGES: Final = 4
 """Of each kind. Where time goes in ticks of milliseconds, so many in a row never have each their own."""
 
 
-class _Mark(NamedTuple):
-    """What was made, and how it is told from all else."""
+_Mark: TypeAlias = tuple[int, int, int, pygit2.Oid, int]
+"""Inode, device and time of change (in ns) of a file, and what it was made as: object and mode."""
 
-    oid: pygit2.Oid
-    mode: int
-    device: int
-    inode: int
-    changed_ns: int
-
-
-Marks = Mapping[bytes, _Mark]
+Marks: TypeAlias = Mapping[bytes, _Mark]
 """By path below a worktree."""
 
 _NOTHING: Final[Marks] = {}
@@ -104,12 +97,7 @@ def marks_of(root: bytes) -> Marks:
 
 def is_as_made(marks: Marks, path: bytes, want: Leaf, found: os.stat_result) -> bool:
     """Whether what is at `path`, which `lstat` has just found so, is as it was made, and made as `want`."""
-    mark = marks.get(path)
-    return (
-        mark is not None
-        and (mark.inode, mark.changed_ns, mark.device) == (found.st_ino, found.st_ctime_ns, found.st_dev)
-        and (mark.oid, mark.mode) == (want.oid, want.mode)
-    )
+    return marks.get(path) == _mark(want, found)
 
 
 def note(root: bytes, leaves: Mapping[bytes, Leaf], made: Iterable[bytes]) -> None:
@@ -128,8 +116,12 @@ def note(root: bytes, leaves: Mapping[bytes, Leaf], made: Iterable[bytes]) -> No
             leaf, where = leaves[path], os.path.join(root, path)
             # First the look, then the reading: a change in between, or later, gives it another time.
             if leaf.is_file and is_exactly(where, leaf, found := os.lstat(where)):
-                marks[path] = _Mark(leaf.oid, leaf.mode, found.st_dev, found.st_ino, found.st_ctime_ns)
+                marks[path] = _mark(leaf, found)
         _memory.put(folder, marks)
+
+
+def _mark(leaf: Leaf, found: os.stat_result) -> _Mark:
+    return (found.st_ino, found.st_dev, found.st_ctime_ns, leaf.oid, leaf.mode)
 
 
 def shows_every_change(path: Path) -> bool:

@@ -19,7 +19,7 @@ import pygit2
 from attrs import frozen
 from pygit2.enums import FileMode
 
-from scriptorium.code.linked import worktrees_of_others
+from scriptorium.code.linked import Others, worktrees_of_others
 from scriptorium.code.repository import Project
 from scriptorium.code.trees import Change, Leaf
 
@@ -130,23 +130,27 @@ def is_our_lock(path: Path) -> bool:
         return False
 
 
-def checkouts_of(project: Project, branch: str) -> tuple[Checkout, ...]:
+def checkouts_of(project: Project, branch: str, others: Others | None = None) -> tuple[Checkout, ...]:
     """The checkouts that a move of `branch` must take along: the main one and linked ones.
 
-    Scriptorium's own worktrees do not count, nor does one whose folder is gone.
+    Scriptorium's own worktrees do not count, nor does one whose folder is gone. `others` is what
+    `worktrees_of_others` has found just now, None to look.
     """
     found = [] if project.bare else [Checkout(project.root, project.git_dir)]
-    linked = (Checkout(folder, own) for own, folder in worktrees_of_others(project))
+    if others is None:
+        others = worktrees_of_others(project)
+    linked = (Checkout(folder, own) for own, folder in others)
     found += [checkout for checkout in linked if checkout.knows_its_repository]
     return tuple(checkout for checkout in found if head_of(checkout.git_dir) == f"refs/heads/{branch}")
 
 
-def rebases_of(project: Project, branch: str) -> tuple[Path, ...]:
+def rebases_of(project: Project, branch: str, others: Others) -> tuple[Path, ...]:
     """Rebases of `branch` that are under way; each would fail at its end if the branch had moved.
 
-    One in a worktree of scriptorium's own does not count: an agent cannot keep others from landing.
+    `others` is what `worktrees_of_others` has found just now: a rebase in a worktree of scriptorium's own
+    does not count, as an agent cannot keep others from landing.
     """
-    folders = [project.git_dir, *(own for own, _ in worktrees_of_others(project))]
+    folders = [project.git_dir, *(own for own, _ in others)]
     names = [folder / kind / "head-name" for folder in folders for kind in ("rebase-merge", "rebase-apply")]
     return tuple(name.parent for name in names if _first_line(name) == f"refs/heads/{branch}")
 

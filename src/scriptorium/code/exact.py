@@ -217,10 +217,13 @@ def _clear(survey: _Survey, wanted: Folder, trash: Trash) -> None:
             # Read to its end before anything is removed: a folder that changes may be read in part.
             found = list(entries)
         for entry in found:
-            path = prefix + entry.name
+            path, want = prefix + entry.name, folder.get(entry.name)
+            if path in survey.marks and _is_as_made(survey, entry, path, want):
+                survey.present.add(path)  # as nearly every file
+                continue
             # The tree may have a file or two in a folder that is to be kept, such as a `.gitkeep`.
             keeps = in_kept or not survey.keep.isdisjoint((path, entry.name))
-            below = _look(survey, entry, path, folder.get(entry.name), trash, keeps=keeps)
+            below = _look(survey, entry, path, want, trash, keeps=keeps)
             if below is not None:
                 waiting.append((path + b"/", below, keeps))
 
@@ -262,11 +265,19 @@ def _look(
     return None
 
 
+def _is_as_made(survey: _Survey, entry: os.DirEntry[bytes], path: bytes, want: Leaf | Folder | None) -> bool:
+    found = entry.stat(follow_symlinks=False)
+    return (
+        isinstance(want, Leaf)
+        and is_as_made(survey.marks, path, want, found)
+        and is_as_new(found, want, survey.fresh_mode)
+    )
+
+
 def _stays(survey: _Survey, entry: os.DirEntry[bytes], path: bytes, want: Leaf) -> bool:
     """Whether a file or link is as wanted, or can be written over; notes which."""
     found, fresh_mode = entry.stat(follow_symlinks=False), survey.fresh_mode
-    as_made = is_as_made(survey.marks, path, want, found) and is_as_new(found, want, fresh_mode)
-    if as_made or is_exactly(entry.path, want, found, fresh_mode):
+    if is_exactly(entry.path, want, found, fresh_mode):
         survey.present.add(path)
     # Attributes are asked for before anything is written: the agent's must be gone by then.
     elif entry.name != b".gitattributes" and can_be_rewritten(want, found, fresh_mode):

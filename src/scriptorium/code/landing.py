@@ -24,7 +24,7 @@ from scriptorium.code.checkout import (
     rebases_of,
 )
 from scriptorium.code.evidence import Evidence
-from scriptorium.code.linked import linked_worktrees
+from scriptorium.code.linked import linked_worktrees, worktrees_of_others
 from scriptorium.code.merge import Merged
 from scriptorium.code.pins import TICKET_BRANCHES, delete_landing, read_landings, set_landing
 from scriptorium.code.repository import Project, open_repository, signature
@@ -167,10 +167,11 @@ def move_base(project: Project, repo: pygit2.Repository, move: Move, step: Step)
     """Do it, the user's checkouts first; only for `land` and `follow`, which know why. Raises as `land`."""
     if unfinished := read_landings(repo):
         raise LandingRefused(f"the landing of ticket {unfinished[0][0]} has to be finished or settled first")
-    if rebases := rebases_of(project, move.branch):
+    others = worktrees_of_others(project)
+    if rebases := rebases_of(project, move.branch, others):
         return blocked_by(project, rebases)
     changes = changes_between(repo, move.base, move.commit)
-    checkouts = checkouts_of(project, move.branch)
+    checkouts = checkouts_of(project, move.branch, others)
     with contextlib.ExitStack() as locks:
         try:
             for checkout in checkouts:

@@ -10,11 +10,14 @@ own folder is told apart by its name alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from scriptorium.code.repository import Project
+
+Others: TypeAlias = Sequence[tuple[Path, Path]]
+"""Of each linked worktree its own git directory and its folder."""
 
 _PATH_BYTES: Final = 64 * 1024
 """More than a path can be long."""
