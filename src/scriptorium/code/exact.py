@@ -141,22 +141,22 @@ def _complete(
     index = pygit2.Index(str(own_dir / "index"))
     index.read_tree(tree)
     index.write()
-    other: set[bytes] = set()
+    altered: set[bytes] = set()
     if may_filter(repo, own_dir, leaves):
-        other = filtered(_opened_at(own_dir), leaves, survey.present)
-    missing = leaves.keys() - (survey.present - other)
-    plain = {path: leaves[path] for path in missing - other if leaves[path].is_file}
+        altered = filtered(_opened_at(own_dir), leaves, survey.present)
+    missing = leaves.keys() - (survey.present - altered)
+    plain = {path: leaves[path] for path in missing - altered if leaves[path].is_file}
     if len(plain) > WRITTEN_BY_US:
         plain = {}
     # libgit2 leaves a file alone whose content a filter would make the wanted one of.
-    for path in (survey.present & other) | (survey.stale - plain.keys()):
+    for path in (survey.present & altered) | (survey.stale - plain.keys()):
         os.unlink(os.path.join(root, path))
     write_plain_files(repo, root, plain)
     by_libgit2 = missing - plain.keys()
     if by_libgit2:
         _check_out(_opened_at(own_dir), commit, by_libgit2)
-        _verify(root, leaves, by_libgit2, other)
-    note(root, leaves, missing - other - survey.stale)
+        _verify(root, leaves, by_libgit2, altered)
+    note(root, leaves, missing - altered - survey.stale)
     if survey.spared:
         _remove_unignored(_opened_at(own_dir), survey)
 
