@@ -115,7 +115,7 @@ def refill(repo: pygit2.Repository, registration: Registration, commit: Oid) -> 
 
 def note_checkout(repo: pygit2.Repository, registration: Registration, commit: Oid) -> None:
     """A worktree's folder was made just now, by a checkout of `commit`: its files need not be read again."""
-    with contextlib.suppress(UnsafeTree):
+    with contextlib.suppress(UnsafeTree, KeyError, pygit2.GitError):  # then they are read
         leaves, _ = read_tree(repo, commit)
         if not may_filter(repo, registration.own_dir, leaves):
             note(os.fsencode(registration.worktree), leaves, leaves)
