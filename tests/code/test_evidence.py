@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
@@ -168,6 +169,15 @@ def test_hostile_files_count_as_absent_and_are_replaced(tmp_path: Path, data: by
     assert store.get(TREE, KEY) is None
     store.put(RED)
     assert store.get(TREE, KEY) == RED
+
+
+def test_one_verdict_is_stored_by_two_threads_at_once(tmp_path: Path) -> None:
+    """What was found ahead of its turn may be stored still when the same is found in its turn."""
+    store = VerdictStore(tmp_path, fsync=False)
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(store.put, GREEN) for _ in range(200)]:
+            done.result()
+    assert store.get(GREEN.tree, GREEN.checks_key) == GREEN
 
 
 def test_a_write_that_was_cut_short_leaves_the_earlier_verdict(tmp_path: Path) -> None:

@@ -16,8 +16,7 @@ from pygit2.enums import FileMode, ObjectType
 from scriptorium.code import exact
 from scriptorium.code.exact import WorktreeBroken, reset_to_commit
 from scriptorium.code.trees import UnsafeTree
-from scriptorium.code.worktrees import prepare_worktree
-from scriptorium.plan.ids import Oid, ticket_id
+from scriptorium.plan.ids import Oid
 
 if TYPE_CHECKING:
     from tests.code.conftest import Fixture
@@ -25,11 +24,9 @@ if TYPE_CHECKING:
 Git = Callable[..., str]
 
 
-@pytest.fixture(params=["made by git", "made by scriptorium"])
-def worktree(request: pytest.FixtureRequest, fixture: Fixture, run_git: Git) -> Path:
+@pytest.fixture
+def worktree(fixture: Fixture, run_git: Git) -> Path:
     """A ticket's worktree at the base's tip, on the ticket's branch."""
-    if request.param == "made by scriptorium":  # which may have noted what it made
-        return prepare_worktree(fixture.project, ticket_id(1), "x", fixture.tip()).path
     path = fixture.project.worktrees_dir / "tickets" / "0001-x"
     run_git(fixture.root, "worktree", "add", "-q", "-b", "scriptorium/ticket-0001", str(path))
     return path
@@ -400,6 +397,30 @@ def test_line_ends_are_as_the_repositorys_settings_say(
         config.write(setting)
     reset_to_commit(fixture.project, worktree, fixture.commit({"a.txt": "1\n2\n"}))
     assert (worktree / "a.txt").read_bytes() == b"1\r\n2\r\n"
+
+
+@pytest.mark.usefixtures("writer")
+def test_a_setting_whose_name_is_not_text_is_in_nobodys_way(
+    fixture: Fixture, worktree: Path, run_git: Git
+) -> None:
+    with (fixture.project.git_dir / "config").open("ab") as config:
+        config.write(b'[branch "caf\xe9"]\n\tremote = origin\n')
+    commit = next_commit(fixture)
+    reset_to_commit(fixture.project, worktree, commit)
+    assert_exact(fixture, worktree, commit, run_git)
+
+
+@pytest.mark.usefixtures("writer")
+def test_names_that_the_repositorys_settings_allow_are_written(fixture: Fixture, worktree: Path) -> None:
+    """Of those that `core.protectNTFS` refuses as long as nobody sets it."""
+    fixture.open().config["core.protectNTFS"] = False
+    repo = fixture.open()
+    builder = repo.TreeBuilder(repo[fixture.tip()].peel(pygit2.Tree))
+    builder.insert("git~1", repo.create_blob(b"new\n"), FileMode.BLOB)
+    who = pygit2.Signature("a", "a@localhost")
+    commit = Oid(str(repo.create_commit(None, who, who, "names", builder.write(), [fixture.tip()])))
+    reset_to_commit(fixture.project, worktree, commit)
+    assert (worktree / "git~1").read_bytes() == b"new\n"
 
 
 @pytest.mark.usefixtures("writer")

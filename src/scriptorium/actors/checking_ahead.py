@@ -87,7 +87,7 @@ class CheckAhead:
             await self.drop()
 
     async def drop(self) -> None:
-        """End it, its processes and all."""
+        """End it, its processes and all. What its checks had come to may be stored still."""
         if self._job is not None:
             self._job.scope.cancel()
             await self._job.over.wait()

@@ -5,6 +5,7 @@ a tree passed. A verdict is about a tree and a list of commands; where it was re
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, final
 
@@ -100,6 +101,7 @@ class VerdictStore:
         self._kept = kept
         self._fsync = fsync
         self._room = 0
+        self._writing = threading.Lock()
 
     def get(self, tree: Oid, checks_key: str) -> Verdict | None:
         """The verdict of these checks on `tree`, or None when it is not known."""
@@ -127,12 +129,14 @@ class VerdictStore:
         self._directory.mkdir(parents=True, exist_ok=True)
         path = self._path(verdict.tree, verdict.checks_key)
         temporary = path.with_suffix(".new")
-        with temporary.open("wb") as file:
-            file.write(render_verdict(verdict))
-            file.flush()
-            if self._fsync:
-                os.fsync(file.fileno())
-        temporary.replace(path)
+        # What was found ahead may be stored still when the same is found in its turn.
+        with self._writing:
+            with temporary.open("wb") as file:
+                file.write(render_verdict(verdict))
+                file.flush()
+                if self._fsync:
+                    os.fsync(file.fileno())
+            temporary.replace(path)
         if self._fsync:
             _sync_folder(self._directory)
         self._drop_oldest(keep=path)

@@ -11,7 +11,6 @@ The processes of the run must be gone: a path is looked at and then used.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from collections.abc import Collection, Mapping
@@ -22,17 +21,16 @@ import pygit2
 from attrs import define, field
 from pygit2.enums import CheckoutStrategy
 
-from scriptorium.code.as_made import Marks, is_as_made, marks_of, note, note_from_now
-from scriptorium.code.filtering import filtered, may_filter
+from scriptorium.code.filtering import filtered, settings_matter
 from scriptorium.code.linked import link_of
-from scriptorium.code.matching import can_be_rewritten, is_as_new, is_exactly, is_plain
+from scriptorium.code.matching import can_be_rewritten, is_exactly, is_plain
 from scriptorium.code.nofollow import write_anew
 from scriptorium.code.places import git_name
 from scriptorium.code.plain_files import write_plain_files
 from scriptorium.code.registration import Registration
 from scriptorium.code.removal import Trash, open_up
 from scriptorium.code.repository import Project, open_repository
-from scriptorium.code.trees import Folder, Leaf, RawPath, UnsafeTree, read_tree
+from scriptorium.code.trees import Folder, Leaf, RawPath, read_tree
 from scriptorium.plan.freeing import freed_behind
 from scriptorium.plan.ids import Oid
 
@@ -59,7 +57,6 @@ class _Survey:
     root: bytes
     keep: frozenset[bytes] = frozenset()
     fresh_mode: int | None = None
-    marks: Marks = field(factory=dict)
     present: set[bytes] = field(factory=set)
     stale: set[bytes] = field(factory=set)
     spared: list[bytes] = field(factory=list)
@@ -86,7 +83,7 @@ def reset_to_commit(
     leaves, folders = read_tree(repo, commit)
     root = os.fsencode(worktree)
     _restore_git_dir(worktree, own_dir, commit)
-    survey = _Survey(root, frozenset(os.fsencode(name) for name in keep_ignored), marks=marks_of(root))
+    survey = _Survey(root, frozenset(os.fsencode(name) for name in keep_ignored))
     with Trash(root) as trash:
         _clear(survey, folders, trash)
     _complete(survey, repo, own_dir, commit, leaves)
@@ -105,20 +102,11 @@ def refill(repo: pygit2.Repository, registration: Registration, commit: Oid) -> 
     root = os.fsencode(registration.worktree)
     if not stat.S_ISDIR(os.lstat(root).st_mode):
         raise WorktreeBroken(f"{registration.worktree} is not a folder")
-    note_from_now(root, registration.mark)
-    survey = _Survey(root, fresh_mode=_fresh_mode(registration), marks=marks_of(root))
+    survey = _Survey(root, fresh_mode=_fresh_mode(registration))
     with Trash(root) as trash:
         _clear(survey, folders, trash)
     _restore_link(registration.worktree, registration.own_dir)
     _complete(survey, repo, registration.own_dir, commit, leaves)
-
-
-def note_checkout(repo: pygit2.Repository, registration: Registration, commit: Oid) -> None:
-    """A worktree's folder was made just now, by a checkout of `commit`: its files need not be read again."""
-    with contextlib.suppress(UnsafeTree, KeyError, pygit2.GitError):  # then they are read
-        leaves, _ = read_tree(repo, commit)
-        if not may_filter(repo, registration.own_dir, leaves):
-            note(os.fsencode(registration.worktree), leaves, leaves)
 
 
 def _fresh_mode(registration: Registration) -> int:
@@ -136,14 +124,12 @@ def _complete(
     files, and it is asked only where its settings matter.
     """
     root = survey.root
-    tree = repo[commit].peel(pygit2.Tree)
+    own = _opened_at(own_dir) if settings_matter(repo, own_dir, leaves) else None
     # Nothing of the old index is used. Attributes are looked up in it when a file of them is missing.
-    index = pygit2.Index(str(own_dir / "index"))
-    index.read_tree(tree)
+    index = pygit2.Index(str(own_dir / "index")) if own is None else own.index
+    index.read_tree(repo[commit].peel(pygit2.Tree))
     index.write()
-    altered: set[bytes] = set()
-    if may_filter(repo, own_dir, leaves):
-        altered = filtered(_opened_at(own_dir), leaves, survey.present)
+    altered = set() if own is None else filtered(own, leaves, survey.present)
     missing = leaves.keys() - (survey.present - altered)
     plain = {path: leaves[path] for path in missing - altered if leaves[path].is_file}
     if len(plain) > WRITTEN_BY_US:
@@ -153,12 +139,13 @@ def _complete(
         os.unlink(os.path.join(root, path))
     write_plain_files(repo, root, plain)
     by_libgit2 = missing - plain.keys()
-    if by_libgit2:
-        _check_out(_opened_at(own_dir), commit, by_libgit2)
+    if own is None and (by_libgit2 or survey.spared):
+        own = _opened_at(own_dir)
+    if own is not None and by_libgit2:
+        _check_out(own, commit, by_libgit2)
         _verify(root, leaves, by_libgit2, altered)
-    note(root, leaves, missing - altered - survey.stale)
-    if survey.spared:
-        _remove_unignored(_opened_at(own_dir), survey)
+    if own is not None and survey.spared:
+        _remove_unignored(own, survey)
 
 
 def _opened_at(own_dir: Path) -> pygit2.Repository:
@@ -217,13 +204,10 @@ def _clear(survey: _Survey, wanted: Folder, trash: Trash) -> None:
             # Read to its end before anything is removed: a folder that changes may be read in part.
             found = list(entries)
         for entry in found:
-            path, want = prefix + entry.name, folder.get(entry.name)
-            if path in survey.marks and _is_as_made(survey, entry, path, want):
-                survey.present.add(path)  # as nearly every file
-                continue
+            path = prefix + entry.name
             # The tree may have a file or two in a folder that is to be kept, such as a `.gitkeep`.
             keeps = in_kept or not survey.keep.isdisjoint((path, entry.name))
-            below = _look(survey, entry, path, want, trash, keeps=keeps)
+            below = _look(survey, entry, path, folder.get(entry.name), trash, keeps=keeps)
             if below is not None:
                 waiting.append((path + b"/", below, keeps))
 
@@ -260,31 +244,18 @@ def _look(
     if is_folder and isinstance(want, Leaf) and want.is_submodule:
         survey.present.add(path)
         return {}
-    if is_folder or not isinstance(want, Leaf) or not _stays(survey, entry, path, want):
+    if isinstance(want, Leaf) and not is_folder and is_exactly(entry.path, want, survey.fresh_mode):
+        survey.present.add(path)
+    elif isinstance(want, Leaf) and not is_folder and _may_be_rewritten(survey, entry, want):
+        survey.stale.add(path)  # the dear part of a file is to make one and to remove one
+    else:
         trash.take(entry.path)
     return None
 
 
-def _is_as_made(survey: _Survey, entry: os.DirEntry[bytes], path: bytes, want: Leaf | Folder | None) -> bool:
-    found = entry.stat(follow_symlinks=False)
-    return (
-        isinstance(want, Leaf)
-        and is_as_made(survey.marks, path, want, found)
-        and is_as_new(found, want, survey.fresh_mode)
-    )
-
-
-def _stays(survey: _Survey, entry: os.DirEntry[bytes], path: bytes, want: Leaf) -> bool:
-    """Whether a file or link is as wanted, or can be written over; notes which."""
-    found, fresh_mode = entry.stat(follow_symlinks=False), survey.fresh_mode
-    if is_exactly(entry.path, want, found, fresh_mode):
-        survey.present.add(path)
+def _may_be_rewritten(survey: _Survey, entry: os.DirEntry[bytes], want: Leaf) -> bool:
     # Attributes are asked for before anything is written: the agent's must be gone by then.
-    elif entry.name != b".gitattributes" and can_be_rewritten(want, found, fresh_mode):
-        survey.stale.add(path)  # the dear part of a file is to make one and to remove one
-    else:
-        return False
-    return True
+    return entry.name != b".gitattributes" and can_be_rewritten(entry.path, want, survey.fresh_mode)
 
 
 def _check_out(repo: pygit2.Repository, commit: Oid, missing: Collection[bytes]) -> None:
@@ -304,8 +275,7 @@ def _verify(
         if want.is_submodule:
             exact = stat.S_ISDIR(os.lstat(where).st_mode)
         else:
-            found = os.lstat(where)
-            exact = is_plain(found, want) if path in filtered else is_exactly(where, want, found)
+            exact = is_plain(os.lstat(where), want) if path in filtered else is_exactly(where, want)
         if not exact:
             shown = os.fsdecode(where)
             raise WorktreeBroken(f"{shown} is not as committed after a checkout: look at `git config -l`")

@@ -14,24 +14,30 @@ from pygit2.filter import FilterList
 
 from scriptorium.code.trees import Leaf
 
-_SETTINGS: Final = re.compile(r"core\.(autocrlf|attributesfile)$|includeif\.")
+_SETTINGS: Final = re.compile(r"core\.(autocrlf|attributesfile|protectntfs|protecthfs)$|includeif\.")
+"""What is included on a condition may hold for a worktree and not for the main repository."""
 
 
-def may_filter(repo: pygit2.Repository, own_dir: Path, leaves: Mapping[bytes, Leaf]) -> bool:
-    """False when nothing names a filter anywhere for the worktree whose git directory is `own_dir`.
+def settings_matter(repo: pygit2.Repository, own_dir: Path, leaves: Mapping[bytes, Leaf]) -> bool:
+    """Whether a checkout of `leaves` in the worktree with the git directory `own_dir` may depend on settings.
 
-    `repo` is the main repository. Asking for each file costs as much as reading it.
+    False when nothing names a filter anywhere, nor says which names are to be refused. `repo` is the main
+    repository. Asking for each file costs as much as reading it.
     """
-    if any(path.endswith(b".gitattributes") for path in leaves):
-        return True
-    # What is included on a condition may hold for the worktree and not for the main repository.
-    if any(_SETTINGS.match(entry.name) for entry in repo.config):
+    if any(path.endswith(b".gitattributes") for path in leaves) or _is_configured(repo):
         return True
     found = pygit2.settings.search_path
     places = [f"{own_dir.parent.parent}/info/attributes"]
     places += [f"{folder}/attributes" for folder in found[ConfigLevel.XDG].split(":")]
     places += [f"{folder}/gitattributes" for folder in found[ConfigLevel.SYSTEM].split(":")]
     return any(os.path.lexists(place) for place in places)
+
+
+def _is_configured(repo: pygit2.Repository) -> bool:
+    try:
+        return any(_SETTINGS.match(entry.name) for entry in repo.config)
+    except UnicodeDecodeError:
+        return True  # a name such as a branch's in Latin-1, behind which there may be more
 
 
 def filtered(repo: pygit2.Repository, leaves: Mapping[bytes, Leaf], present: Collection[bytes]) -> set[bytes]:

@@ -15,22 +15,24 @@ from scriptorium.code.nofollow import PIECE_BYTES
 from scriptorium.code.trees import Leaf
 
 
-def is_exactly(path: bytes, want: Leaf, found: os.stat_result, fresh_mode: int | None = None) -> bool:
+def is_exactly(path: bytes, want: Leaf, fresh_mode: int | None = None) -> bool:
     """Whether what is at `path` is of the wanted kind and mode and holds the wanted bytes, unfiltered.
 
-    `found` is what `lstat` says of it. With `fresh_mode`, the permissions of a folder that a checkout makes
-    now, owner and permissions must be a new file's too.
+    With `fresh_mode`, the permissions of a folder that a checkout makes now, owner and permissions must be a
+    new file's too.
     """
-    if not is_as_new(found, want, fresh_mode):
+    found = os.lstat(path)
+    if fresh_mode is not None and not _is_as_new(found, want, fresh_mode):
         return False
     if want.mode == FileMode.LINK:
         return stat.S_ISLNK(found.st_mode) and _blob_id(os.readlink(path)) == str(want.oid)
     return _is_alone(found, want) and _file_id(path, found.st_size) == str(want.oid)
 
 
-def can_be_rewritten(want: Leaf, found: os.stat_result, fresh_mode: int | None = None) -> bool:
-    """Whether what `lstat` has found so is as `is_exactly` wants it, but perhaps for the bytes."""
-    return _is_alone(found, want) and is_as_new(found, want, fresh_mode)
+def can_be_rewritten(path: bytes, want: Leaf, fresh_mode: int | None = None) -> bool:
+    """Whether what is at `path` is as `is_exactly` wants it, but perhaps for the bytes."""
+    found = os.lstat(path)
+    return _is_alone(found, want) and (fresh_mode is None or _is_as_new(found, want, fresh_mode))
 
 
 def _is_alone(found: os.stat_result, want: Leaf) -> bool:
@@ -38,10 +40,7 @@ def _is_alone(found: os.stat_result, want: Leaf) -> bool:
     return is_plain(found, want) and found.st_nlink == 1
 
 
-def is_as_new(found: os.stat_result, want: Leaf, fresh_mode: int | None) -> bool:
-    """Whether owner and permissions are a new file's, if `fresh_mode` asks for that."""
-    if fresh_mode is None:
-        return True
+def _is_as_new(found: os.stat_result, want: Leaf, fresh_mode: int) -> bool:
     if found.st_uid != os.geteuid():
         return False
     written = 0o755 if want.mode == FileMode.BLOB_EXECUTABLE else 0o644  # what libgit2 asks for

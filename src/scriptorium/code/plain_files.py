@@ -4,7 +4,7 @@ The worktree's processes are gone, and what was in the way of the tree was remov
 """
 
 # Paths are bytes here: file names of an agent's choosing, which pathlib does not take.
-# ruff: noqa: PTH102, PTH118, PTH120
+# ruff: noqa: PTH102, PTH118, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import pygit2
-from pygit2.enums import FileMode, ObjectType
+from pygit2.enums import FileMode
 
 from scriptorium.code.trees import Leaf
 
@@ -34,23 +34,11 @@ def write_plain_files(repo: pygit2.Repository, root: bytes, files: Mapping[bytes
     for folder in {os.path.dirname(path) for path in files}:
         _make_folders(root, folder)
     for path, leaf in files.items():
-        content = _content(repo, leaf.oid)
-        file = os.open(os.path.join(root, path), _WRITE, _MODES[leaf.mode])
-        try:
-            left = memoryview(content)
-            while left:
-                left = left[os.write(file, left) :]
+        content = repo[leaf.oid].peel(pygit2.Blob).data
+        with open(os.open(os.path.join(root, path), _WRITE, _MODES[leaf.mode]), "wb") as file:
+            file.write(content)
             # Cut to no length at all before, ext4 would begin to write it out at once.
-            os.ftruncate(file, len(content))
-        finally:
-            os.close(file)
-
-
-def _content(repo: pygit2.Repository, oid: pygit2.Oid) -> bytes:
-    kind, content = repo.odb.read(oid)
-    if kind != ObjectType.BLOB:
-        raise KeyError(oid)  # a tree takes it for a file: there is no such file
-    return content
+            file.truncate()
 
 
 def _make_folders(root: bytes, folder: bytes) -> None:

@@ -15,7 +15,7 @@ import pygit2
 from attrs import evolve, frozen
 
 from scriptorium.code.base_merge import Plan, check_out, leave_merge, plan_merge, remove_locks, renew_index
-from scriptorium.code.exact import WorktreeBroken, note_checkout, reset_to_commit
+from scriptorium.code.exact import WorktreeBroken, reset_to_commit
 from scriptorium.code.left_merge import (
     Remerge,
     contains,
@@ -189,7 +189,6 @@ def _make(job: _Job) -> Prepared:
     if not fill_from_spare(job.project, job.repo, registration, plan.tip):
         make_folder(registration)
         check_out(registration, plan.tip)
-        note_checkout(job.repo, registration, plan.tip)
     if plan.conflicts:
         leave_merge(registration, tip, job.base)
     elif left is not None:

@@ -17,7 +17,6 @@ from typing import Final
 import pygit2
 from attrs import frozen
 
-from scriptorium.code.as_made import note_from_now
 from scriptorium.code.nofollow import read_small, write_anew
 from scriptorium.code.removal import Trash, open_up
 from scriptorium.code.repository import Project
@@ -42,11 +41,6 @@ class Registration:
 
     worktree: Path
     own_dir: Path
-
-    @property
-    def mark(self) -> Path:
-        """Git's own file for a worktree that is to be left alone: it says so while the worktree is made."""
-        return self.own_dir / "locked"
 
 
 @frozen
@@ -190,20 +184,18 @@ def register(project: Project, name: str, worktree: Path, head: str) -> Registra
     """
     worktree.parent.mkdir(parents=True, exist_ok=True)
     own_dir = _new_own_dir(project, name)
-    registration = Registration(worktree, own_dir)
     # The mark comes first: from here on a crash leaves something that the next start makes anew.
-    registration.mark.write_text(BEING_PREPARED)
+    (own_dir / "locked").write_text(BEING_PREPARED)
     (own_dir / "commondir").write_text("../..\n")
     (own_dir / "HEAD").write_text(f"{head}\n")
     (own_dir / "gitdir").write_bytes(os.fsencode(worktree / ".git") + b"\n")
-    return registration
+    return Registration(worktree, own_dir)
 
 
 def make_folder(registration: Registration) -> None:
     """Make the folder of a new registration; raises `FileExistsError` when something is there already."""
     registration.worktree.mkdir()
     mend_link(registration)
-    note_from_now(os.fsencode(registration.worktree), registration.mark)
 
 
 def _new_own_dir(project: Project, name: str) -> Path:
@@ -226,13 +218,14 @@ def _new_own_dir(project: Project, name: str) -> Path:
 
 def finish(registration: Registration) -> None:
     """The worktree is complete: an agent may work in it."""
-    registration.mark.unlink(missing_ok=True)
+    (registration.own_dir / "locked").unlink(missing_ok=True)
 
 
 def begin_change(registration: Registration) -> None:
     """Mark a complete worktree as half made while its files are moved; `finish` ends it."""
-    registration.mark.unlink(missing_ok=True)
-    with registration.mark.open("x") as file:
+    mark = registration.own_dir / "locked"
+    mark.unlink(missing_ok=True)
+    with mark.open("x") as file:
         file.write(BEING_PREPARED)
 
 

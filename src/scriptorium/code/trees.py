@@ -24,8 +24,8 @@ _KNOWN: Final = (FileMode.TREE, FileMode.BLOB, FileMode.BLOB_EXECUTABLE, FileMod
 _MODES: Final = {b"%o" % mode: mode for mode in _KNOWN}
 
 
-REMEMBERED_ENTRIES: Final = 20_000
-"""Of the trees that were read last, all together: some 5 MB."""
+REMEMBERED_BYTES: Final = 1024 * 1024
+"""Of the trees that were read last, as git stores them, all together: parsed they are some 5 MB."""
 
 
 class UnsafeTree(Exception):
@@ -139,7 +139,12 @@ def _entries(tree: pygit2.Tree, prefix: bytes) -> Mapping[bytes, Leaf]:
 
 def raw_entries(tree: pygit2.Tree) -> Mapping[bytes, Leaf]:
     """What is in a tree by its name, folders too: several times as quick as pygit2's own look at each."""
-    return _recent.get(tree.id) or _recent.put(tree.id, _parsed(tree.read_raw()))
+    found = _recent.get(tree.id)
+    if found is None:
+        raw = tree.read_raw()
+        found = _parsed(raw)
+        _recent.put(tree.id, found, len(raw))
+    return found
 
 
 def _parsed(raw: bytes) -> Mapping[bytes, Leaf]:
@@ -154,24 +159,25 @@ class _Recent:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._trees: OrderedDict[pygit2.Oid, Mapping[bytes, Leaf]] = OrderedDict()
-        self._entries = 0
+        self._trees: OrderedDict[pygit2.Oid, tuple[Mapping[bytes, Leaf], int]] = OrderedDict()
+        self._bytes = 0
 
     def get(self, oid: pygit2.Oid) -> Mapping[bytes, Leaf] | None:
         with self._lock:
             found = self._trees.get(oid)
-            if found is not None:
-                self._trees.move_to_end(oid)
-            return found
+            if found is None:
+                return None
+            self._trees.move_to_end(oid)
+            return found[0]
 
-    def put(self, oid: pygit2.Oid, entries: Mapping[bytes, Leaf]) -> Mapping[bytes, Leaf]:
+    def put(self, oid: pygit2.Oid, entries: Mapping[bytes, Leaf], size: int) -> None:
         with self._lock:
-            if oid not in self._trees and len(entries) <= REMEMBERED_ENTRIES:
-                self._trees[oid] = entries
-                self._entries += len(entries)
-                while self._entries > REMEMBERED_ENTRIES:
-                    self._entries -= len(self._trees.popitem(last=False)[1])
-        return entries
+            if oid in self._trees or size > REMEMBERED_BYTES:
+                return
+            self._trees[oid] = entries, size
+            self._bytes += size
+            while self._bytes > REMEMBERED_BYTES:
+                self._bytes -= self._trees.popitem(last=False)[1][1]
 
 
 _recent = _Recent()

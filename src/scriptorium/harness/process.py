@@ -231,7 +231,7 @@ class ProcessRunner:
         # the next start removes; the other way round it would leave a process that nobody looks for.
         durable = self.durable and spec.syncs_record
         write = partial(write_record, self.runs_dir, live.record, durable=durable)
-        if durable:
+        if self.durable:
             await trio.to_thread.run_sync(write)
         else:
             write()

@@ -1,7 +1,7 @@
 """Run records: one small file for each process that runs, so that a later start and `status` can find it.
 
-Read and written without trio. A record is synced before its process exists; the pid is added after. A crash
-between the two leaves a record without pid, and the process is found by its mark.
+Read and written without trio. A record is written, and an agent's synced, before its process exists; the pid
+is added after. A crash between the two leaves a record without pid, and the process is found by its mark.
 """
 
 from __future__ import annotations
