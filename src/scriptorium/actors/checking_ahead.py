@@ -13,7 +13,7 @@ import trio
 from attrs import define, evolve, field
 
 from scriptorium.actors.proposing import Proposal, Ready, propose
-from scriptorium.actors.tree_checks import TreeChecks
+from scriptorium.actors.tree_checks import TreeChecks, believed
 from scriptorium.actors.world import World
 from scriptorium.code.evidence import Result, Verdict, VerdictStore
 from scriptorium.plan.ids import Oid
@@ -121,5 +121,5 @@ class CheckAhead:
             return proposal
         if first.result is Result.RED:
             return evolve(proposal, first=first)
-        job.verdict = evolve(first, base=proposal.merged.base)
+        job.verdict = believed(proposal.merged, first)
         return evolve(proposal, known=job.verdict)

@@ -26,6 +26,11 @@ class CheckImpossible(Exception):
     """The checks could not be run to an answer; not the ticket's fault."""
 
 
+def believed(merged: Merged, found: Verdict) -> Verdict:
+    """What was found of the merged tree, as the verdict on it: it says on which base."""
+    return evolve(found, base=merged.base)
+
+
 class TreeChecks:
     """The verdicts on what would land."""
 
@@ -57,21 +62,17 @@ class TreeChecks:
         await tell_flake(world, file.id, found)
         if found.result is Result.RED and not await self._base_still_passes(file, merged.base):
             return None
-        return await self.keep(merged, found)
-
-    async def first(self, file: TicketFile, merged: Merged, commit: Oid) -> Verdict | NoVerdict:
-        """What one run of the checks says: green is to be kept, red is for `verdict` to confirm."""
-        self._world.events.publish(events.ChecksStarted(file.id))
-        return await self._run(file, merged, commit)
-
-    async def keep(self, merged: Merged, found: Verdict) -> Verdict:
-        """Store a verdict on the merged tree that is to be believed."""
-        verdict = evolve(found, base=merged.base)
+        verdict = believed(merged, found)
         await self.store(verdict)
         return verdict
 
+    async def first(self, file: TicketFile, merged: Merged, commit: Oid) -> Verdict | NoVerdict:
+        """What one run of the checks says: green is to be believed, red is for `verdict` to confirm."""
+        self._world.events.publish(events.ChecksStarted(file.id))
+        return await self._run(file, merged, commit)
+
     async def store(self, verdict: Verdict) -> None:
-        """Store a verdict that is to be believed, as it is."""
+        """Keep a verdict that is to be believed: its tree is not checked again."""
         await self._world.offload(partial(self._verdicts.put, verdict))
 
     async def _base_still_passes(self, file: TicketFile, base: Oid) -> bool:

@@ -1,4 +1,7 @@
-"""Which files a checkout may write otherwise than they are stored: line ends, `ident`, filter programs."""
+"""Where a checkout depends on settings, and which files it then writes otherwise than they are stored.
+
+Line ends, `ident`, programs that filter; and which names are refused.
+"""
 
 from __future__ import annotations
 
